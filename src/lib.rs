@@ -1,0 +1,7 @@
+//! relaylens: deliverability observability and feedback-loop processing for mail relays.
+
+pub mod model;
+pub mod parse;
+pub mod classify;
+pub mod spool;
+pub mod store;

@@ -1,0 +1,4 @@
+//! What relays say of their deliveries: one reader a format.
+
+pub mod kumomta;
+pub mod postfix;
