@@ -1,0 +1,175 @@
+//! A batch: what one stretch of the spool becomes in the database.
+//!
+//! Way: `pipeline` fills a [`Batch`], [`Store::insert`] writes it, then the spool's checkpoint moves.
+//! Every insert carries a deduplication token made from the stretch. A batch that is written again after a crash, cut at
+//! the same records, changes nothing where it had arrived and completes what had not, views included.
+
+use crate::model::{ItemCounts, RejectReason, SourceRef, Text, Timestamp};
+use crate::store::events::EventBlock;
+use crate::store::native::{Block, ColumnSpec, Encoded};
+use crate::store::{Store, StoreError};
+use std::time::Duration;
+
+/// An insert that takes longer has met a database that is stuck: it is given up and tried again.
+const INSERT_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// One kept item that could not be read.
+#[derive(Debug, Clone)]
+pub struct RejectEntry {
+    pub reject_id: u128,
+    /// The newest counts; 1 for a fresh reject.
+    pub version: u64,
+    /// 1 open, 2 replayed.
+    pub state: i8,
+    pub received: Timestamp,
+    pub source: SourceRef,
+    pub reason: RejectReason,
+    pub message: Text,
+    /// Size of the item, which may be more than what is kept of it.
+    pub size_bytes: u64,
+    pub file_offset: u64,
+    pub bytes: Vec<u8>,
+}
+
+/// What became of the items of one source that arrived in one minute.
+#[derive(Debug, Clone)]
+pub struct LedgerEntry {
+    /// Seconds since 1970, a whole minute.
+    pub minute_unix: u32,
+    pub source: SourceRef,
+    pub counts: ItemCounts,
+    pub events: u64,
+}
+
+/// Which stretch of which spool a batch holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchLabel {
+    pub ingest_node: Text,
+    pub first_seq: u64,
+    pub last_seq: u64,
+}
+
+impl BatchLabel {
+    /// Unique for each stretch. Never a hash of the content: a later, equal batch must count.
+    fn token(&self) -> String {
+        format!("{}-{}-{}", self.ingest_node, self.first_seq, self.last_seq)
+    }
+}
+
+/// Rows for three tables.
+#[derive(Default)]
+pub struct Batch {
+    pub events: EventBlock,
+    pub rejects: Vec<RejectEntry>,
+    pub ledger: Vec<LedgerEntry>,
+}
+
+/// A batch whose rows are encoded, so that it can be sent again as it is.
+pub struct Sealed {
+    label: BatchLabel,
+    /// Table, rows.
+    blocks: Vec<(&'static str, Encoded)>,
+}
+
+impl Batch {
+    /// Ends the batch.
+    pub fn seal(self, label: BatchLabel) -> Sealed {
+        let mut blocks = Vec::with_capacity(3);
+        if self.events.rows() > 0 {
+            blocks.push(("events", self.events.finish()));
+        }
+        if !self.rejects.is_empty() {
+            blocks.push(("rejects", encode(REJECT_COLUMNS, &self.rejects)));
+        }
+        if !self.ledger.is_empty() {
+            blocks.push(("ledger_minute", encode(LEDGER_COLUMNS, &self.ledger)));
+        }
+        Sealed { label, blocks }
+    }
+}
+
+impl Sealed {
+    pub const fn label(&self) -> &BatchLabel {
+        &self.label
+    }
+}
+
+impl Store {
+    /// Writes a batch; the same batch may be written again at any time without effect.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Insert`]: parts of the batch may have arrived; write it again.
+    pub async fn insert(&self, batch: &Sealed) -> Result<(), StoreError> {
+        let token = batch.label.token();
+        for (table, encoded) in &batch.blocks {
+            self.insert_block(table, encoded, &token).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes rejects in a new state, see [`RejectEntry::state`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Insert`].
+    pub async fn insert_rejects(&self, rejects: &[RejectEntry]) -> Result<(), StoreError> {
+        let token = uuid::Uuid::new_v4().to_string();
+        self.insert_block("rejects", &encode(REJECT_COLUMNS, rejects), &token).await
+    }
+
+    async fn insert_block(&self, table: &'static str, rows: &Encoded, token: &str) -> Result<(), StoreError> {
+        // Table and columns are names from this floor.
+        let sql = format!("INSERT INTO {table} ({}) FORMAT Native", rows.columns);
+        let failed = |source| StoreError::Insert { table, source };
+        let mut insert = self
+            .client
+            .insert_formatted_with(sql)
+            // On a server asynchronous inserts are the default; they would acknowledge before the rows are safe.
+            .with_setting("async_insert", "0")
+            .with_setting("insert_deduplicate", "1")
+            .with_setting("insert_deduplication_token", token)
+            .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
+            // A batch must stay one block, else a part of it could be taken for the whole.
+            .with_setting("max_insert_block_size", "4000000")
+            .with_setting("distributed_foreground_insert", "1")
+            .with_timeouts(None, Some(INSERT_TIMEOUT));
+        for chunk in &rows.chunks {
+            insert.send(chunk.clone()).await.map_err(failed)?;
+        }
+        insert.end().await.map_err(failed)
+    }
+}
+
+fn encode<R>(specs: &'static [ColumnSpec<R>], rows: &[R]) -> Encoded {
+    let mut block = Block::new(specs);
+    for row in rows {
+        block.push(row);
+    }
+    block.finish()
+}
+
+const REJECT_COLUMNS: &[ColumnSpec<RejectEntry>] = &[
+    ("reject_id", "UUID", |c, r| c.uuid(r.reject_id)),
+    ("version", "UInt64", |c, r| c.u64(r.version)),
+    ("state", "Int8", |c, r| c.i8(r.state)),
+    ("received_time", "DateTime64(6, 'UTC')", |c, r| c.i64(r.received.0)),
+    ("source_kind", "String", |c, r| c.text(r.source.kind.name())),
+    ("source", "String", |c, r| c.text(&r.source.name)),
+    ("reason", "String", |c, r| c.text(r.reason.name())),
+    ("message", "String", |c, r| c.text(&r.message)),
+    ("size_bytes", "UInt64", |c, r| c.u64(r.size_bytes)),
+    ("file_offset", "UInt64", |c, r| c.u64(r.file_offset)),
+    ("bytes", "String", |c, r| c.bytes(&r.bytes)),
+];
+
+const LEDGER_COLUMNS: &[ColumnSpec<LedgerEntry>] = &[
+    ("minute", "DateTime('UTC')", |c, r| c.u32(r.minute_unix)),
+    ("source_kind", "String", |c, r| c.text(r.source.kind.name())),
+    ("source", "String", |c, r| c.text(&r.source.name)),
+    ("stored", "UInt64", |c, r| c.u64(r.counts.stored)),
+    ("duplicate", "UInt64", |c, r| c.u64(r.counts.duplicate)),
+    ("no_event", "UInt64", |c, r| c.u64(r.counts.no_event)),
+    ("rejected", "UInt64", |c, r| c.u64(r.counts.rejected)),
+    ("events", "UInt64", |c, r| c.u64(r.events)),
+];

@@ -1,0 +1,81 @@
+//! ClickHouse: the only floor with table names and SQL.
+//!
+//! Way: `pipeline` writes batches of rows through [`Store`], `web` asks questions of it, `alert` and `suppression` will.
+//! One path for all: the official client speaks HTTP to a server, to a cluster, or over memory to the engine in
+//! [`embedded`].
+
+mod batch;
+pub mod embedded;
+mod events;
+mod migrate;
+mod native;
+pub mod query;
+mod recent;
+mod retention;
+
+pub use batch::{Batch, BatchLabel, LedgerEntry, RejectEntry, Sealed};
+pub use events::EventBlock;
+pub use migrate::{MigrateError, Migrated};
+pub use retention::Retention;
+
+use clickhouse::Client;
+
+/// What the store was doing when ClickHouse refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("query `{query}` failed")]
+    Query {
+        query: &'static str,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error("insert into `{table}` failed")]
+    Insert {
+        table: &'static str,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+}
+
+/// On how many machines the tables live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Topology {
+    /// Embedded, or one server: plain tables.
+    Single,
+    /// Replicated local tables on every node, and a `Distributed` table over them.
+    Cluster {
+        /// Name of the cluster in the servers' `remote_servers`.
+        name: String,
+    },
+}
+
+/// A handle on the database; cloning is cheap.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) client: Client,
+    /// Every node: the migrator runs the DDL on each itself. On a single node, the client itself.
+    nodes: Vec<Client>,
+    topology: Topology,
+}
+
+impl Store {
+    /// One node: the embedded engine's client, or a server's.
+    pub fn single(client: Client) -> Self {
+        Self { nodes: vec![client.clone()], client, topology: Topology::Single }
+    }
+
+    /// A cluster: `client` reads and writes, `nodes` are all hosts, one client each.
+    pub const fn cluster(client: Client, nodes: Vec<Client>, name: String) -> Self {
+        Self { client, nodes, topology: Topology::Cluster { name } }
+    }
+
+    /// Asks for nothing, to see whether the database answers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Query`] when it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let asked = self.client.query("SELECT 1").fetch_one::<u8>().await;
+        asked.map(drop).map_err(|source| StoreError::Query { query: "ping", source })
+    }
+}

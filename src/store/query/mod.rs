@@ -1,0 +1,37 @@
+//! Questions to the store, and the shape of their answers.
+//!
+//! Way: a page or the JSON API builds a [`Filter`], calls one method of [`crate::store::Store`], shows the rows.
+//! Each question is a `.sql` file beside the Rust file of its name. What several share stands in `parts/` and is put in
+//! for a marker such as `@filter`; all of it is constant text, what users say comes in as server-side parameters alone.
+//! [`rollup`] says which table answers for which part of a range.
+
+mod bounce_classes;
+mod bounce_group_series;
+mod deferrals;
+mod dimension_values;
+mod event_count;
+mod events;
+mod extent;
+mod filter;
+mod freshness;
+mod latencies;
+mod latencies_by;
+mod latency_series;
+mod ledger;
+mod oldest_minute;
+mod outcome_series;
+mod outcome_totals;
+mod outcomes_by;
+mod provider_ip_heatmap;
+mod question;
+mod reject;
+mod reject_counts;
+mod rejects;
+mod responses;
+mod retry_outcomes;
+mod rollup;
+mod shapes;
+mod trace;
+
+pub use filter::{Dimension, Filter, TimeRange};
+pub use shapes::*;

@@ -1,0 +1,26 @@
+//! The outcomes of a range in one row.
+
+use crate::store::query::rollup::Grouping;
+use crate::store::query::shapes::OutcomeSums;
+use crate::store::query::{Filter, Outcomes};
+use crate::store::{Store, StoreError};
+use clickhouse::Row;
+use serde::Deserialize;
+
+#[derive(Row, Deserialize)]
+struct Line {
+    outcomes: OutcomeSums,
+}
+
+impl Store {
+    /// Counts all outcomes of the filter's range; all zero when there is no mail.
+    ///
+    /// # Errors
+    ///
+    /// When `ClickHouse` refuses or cannot be reached.
+    pub async fn outcome_totals(&self, filter: &Filter) -> Result<Outcomes, StoreError> {
+        let sql = include_str!("outcome_totals.sql");
+        let question = self.ask_outcomes("outcome_totals", sql, filter, Grouping::default()).await?;
+        Ok(question.row::<Line>().await?.outcomes.into())
+    }
+}

@@ -1,0 +1,4 @@
+-- One row: the outcomes of the range, half open.
+SELECT @sums AS outcomes
+FROM @outcomes
+LIMIT 1

@@ -1,0 +1,1 @@
+(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(other) + sum(expired))

@@ -1,0 +1,12 @@
+-- One row or none: one reject in its newest version, with all its bytes.
+SELECT
+    @reject_row,
+    bytes
+FROM
+(
+    SELECT *
+    FROM rejects
+    WHERE reject_id = toUUIDOrZero({reject_id:String})
+    ORDER BY version DESC
+    LIMIT 1
+) AS newest

@@ -1,0 +1,244 @@
+//! Which table answers for which part of a range: the only place that knows.
+//!
+//! Outcomes: the whole hours of a range come from `events_hour`, what is left at its two ends from `events_minute`, so
+//! that a range is exact to the minute and costs little more than the hours. A series with steps below an hour comes
+//! from the minutes alone. `events_minute` has no campaign: where one is asked for, `events` takes its place. Where
+//! retention has taken the finer rows already, the hour that holds the end counts whole.
+//!
+//! Latencies and replies are kept by the hour: their ranges are widened to whole hours, their steps too.
+//! `latency_hour` has no campaign: there `events` answers, over the same hours.
+
+use crate::store::query::filter::{HOUR_S, LAST_UNIX, MINUTE_S, ceil, floor};
+use crate::store::query::question::Question;
+use crate::store::query::{Dimension, Filter, TimeRange};
+use crate::store::{Store, StoreError};
+
+/// Longest range, in seconds, of a series with steps below an hour. Two days of minutes are read about as fast as two
+/// months of hours.
+const FINE_RANGE_S_MAX: i64 = 2 * 86_400;
+
+/// Which rows answer where the hours of a rollup are too coarse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Minute,
+    Raw,
+}
+
+impl Ends {
+    fn of(filter: &Filter, dimension: Option<Dimension>) -> Self {
+        if filter.campaign.is_empty() && dimension != Some(Dimension::Campaign) {
+            Self::Minute
+        } else {
+            Self::Raw
+        }
+    }
+
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Minute => include_str!("parts/ends_minute.sql"),
+            Self::Raw => include_str!("parts/ends_raw.sql"),
+        }
+    }
+}
+
+/// A range cut in three: finer rows, whole hours, finer rows. Each part is half open and may be empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cut {
+    whole: TimeRange,
+    hours: TimeRange,
+}
+
+impl Cut {
+    /// Cuts a range. `is_fine` keeps hours out as far as there are finer rows; these begin at `oldest_unix`.
+    ///
+    /// A minute belongs to the range in which it begins, so that ranges side by side count each minute once.
+    fn of(range: TimeRange, is_fine: bool, oldest_unix: i64) -> Self {
+        // The hour in which finer rows begin is taken for complete: before it there was no mail at all, or retention
+        // cut it, and then it is the very oldest.
+        let oldest = floor(oldest_unix, HOUR_S);
+        let mut from = ceil(range.from_unix, MINUTE_S);
+        let mut to = ceil(range.to_unix, MINUTE_S).max(from);
+        if from < oldest {
+            from = floor(from, HOUR_S);
+        }
+        if to < oldest {
+            to = ceil(to, HOUR_S);
+        }
+        let hours = if is_fine {
+            TimeRange { from_unix: from, to_unix: to.min(oldest).max(from) }
+        } else {
+            let from_unix = ceil(from, HOUR_S).min(to);
+            TimeRange { from_unix, to_unix: floor(to, HOUR_S).max(from_unix) }
+        };
+        Self { whole: TimeRange { from_unix: from, to_unix: to }, hours }
+    }
+}
+
+/// Whether the hour rollup alone can answer, whatever finer rows there are.
+const fn is_hourly(range: TimeRange) -> bool {
+    range.from_unix % HOUR_S == 0 && range.to_unix % HOUR_S == 0
+}
+
+/// What a question about outcomes groups by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Grouping {
+    pub(super) dimension: Option<Dimension>,
+    /// Step of a series, in seconds.
+    pub(super) step_s: Option<u32>,
+}
+
+impl Store {
+    /// Begins a question about `@outcomes`, with its filter and range, and the step as it can be had.
+    pub(super) async fn ask_outcomes(
+        &self,
+        name: &'static str,
+        sql: &str,
+        filter: &Filter,
+        grouping: Grouping,
+    ) -> Result<Question, StoreError> {
+        let range = filter.range.in_calendar();
+        let ends = Ends::of(filter, grouping.dimension);
+        let is_short = range.seconds() <= FINE_RANGE_S_MAX;
+        let grain_s = if is_short { MINUTE_S } else { HOUR_S };
+        let step_s = range.step_s(grouping.step_s.unwrap_or_default(), grain_s);
+        let is_fine = grouping.step_s.is_some() && step_s % HOUR_S != 0;
+        let oldest_unix = match ends {
+            _ if is_hourly(range) && !is_fine => None,
+            Ends::Minute => self.oldest_minute().await?,
+            Ends::Raw => self.extent().await?.map(|extent| extent.from_unix),
+        };
+        let cut = Cut::of(range, is_fine, oldest_unix.unwrap_or(LAST_UNIX));
+        let sql = sql
+            .replace("@outcomes", include_str!("parts/outcomes.sql"))
+            .replace("@ends", ends.sql())
+            .replace("@sums", include_str!("parts/sums.sql"))
+            .replace("@sent", include_str!("parts/sent.sql"))
+            .replace("@dimension", grouping.dimension.map_or("", Dimension::column));
+        Ok(self
+            .ask(name, &sql)
+            .filter(filter)
+            .range(cut.whole)
+            .param("hours_from_unix", cut.hours.from_unix)
+            .param("hours_to_unix", cut.hours.to_unix)
+            .param("step_s", step_s))
+    }
+
+    /// Begins a question about `@latencies`, with its filter and range.
+    pub(super) fn ask_latencies(
+        &self,
+        name: &'static str,
+        sql: &str,
+        filter: &Filter,
+        dimension: Option<Dimension>,
+    ) -> Question {
+        let source = match Ends::of(filter, dimension) {
+            Ends::Minute => include_str!("parts/latency_hour.sql"),
+            Ends::Raw => include_str!("parts/latency_raw.sql"),
+        };
+        let sql =
+            sql.replace("@latencies", source).replace("@dimension", dimension.map_or("", Dimension::column));
+        self.ask(name, &sql).filter(filter).range(filter.range.whole_hours())
+    }
+
+    /// Begins a question about `responses_hour` (`@which`), with its filter and range. Empty lists take all.
+    pub(super) fn ask_replies(
+        &self,
+        name: &'static str,
+        sql: &str,
+        filter: &Filter,
+        event_types: &[&str],
+        bounce_reasons: &[&str],
+    ) -> Question {
+        let sql = sql.replace("@which", include_str!("parts/replies.sql"));
+        self.ask(name, &sql)
+            .filter(filter)
+            .range(filter.range.whole_hours())
+            .param("event_types", event_types)
+            .param("bounce_reasons", bounce_reasons)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const H: i64 = HOUR_S;
+
+    #[track_caller]
+    fn check(range: (i64, i64), is_fine: bool, oldest: i64, whole: (i64, i64), hours: (i64, i64)) {
+        let of = |(from_unix, to_unix)| TimeRange { from_unix, to_unix };
+        let cut = Cut::of(of(range), is_fine, oldest);
+        assert_eq!(cut, Cut { whole: of(whole), hours: of(hours) });
+    }
+
+    #[test]
+    fn whole_hours_stand_between_finer_ends() {
+        check((10 * H + 600, 12 * H + 60), false, 0, (10 * H + 600, 12 * H + 60), (11 * H, 12 * H));
+    }
+
+    #[test]
+    fn a_range_within_one_hour_has_no_whole_hour() {
+        let range = (10 * H + 600, 10 * H + 1200);
+        check(range, false, 0, range, (10 * H + 1200, 10 * H + 1200));
+    }
+
+    #[test]
+    fn a_range_across_one_full_hour_has_no_whole_hour() {
+        let range = (10 * H + 600, 11 * H + 600);
+        check(range, false, 0, range, (11 * H, 11 * H));
+    }
+
+    #[test]
+    fn a_fine_series_takes_no_hours() {
+        let range = (10 * H, 12 * H);
+        check(range, true, 0, range, (10 * H, 10 * H));
+    }
+
+    #[test]
+    fn hours_answer_where_finer_rows_are_gone() {
+        check((10 * H + 600, 12 * H + 600), false, 20 * H, (10 * H, 13 * H), (10 * H, 13 * H));
+        check((10 * H + 600, 12 * H + 600), true, 20 * H, (10 * H, 13 * H), (10 * H, 13 * H));
+        check((10 * H + 600, 12 * H + 600), false, 11 * H + 1, (10 * H, 12 * H + 600), (10 * H, 12 * H));
+        check((10 * H + 600, 12 * H + 600), true, 11 * H + 1, (10 * H, 12 * H + 600), (10 * H, 11 * H));
+    }
+
+    #[test]
+    fn a_minute_belongs_to_the_range_in_which_it_begins() {
+        let (first, second) = (Cut::of(TimeRange { from_unix: 0, to_unix: 90 }, false, 0), {
+            Cut::of(TimeRange { from_unix: 90, to_unix: 200 }, false, 0)
+        });
+        assert_eq!(first.whole.to_unix, 120);
+        assert_eq!(second.whole.from_unix, 120);
+    }
+
+    #[test]
+    fn an_empty_or_reversed_range_is_empty() {
+        check((7200, 3600), false, 0, (7200, 7200), (7200, 7200));
+        check((7230, 7230), true, 0, (7260, 7260), (7260, 7260));
+    }
+
+    /// Every minute of any range lies in exactly one part, whatever the ends are.
+    #[test]
+    fn the_parts_cover_the_range_once() {
+        for from in (0..4 * H).step_by(420) {
+            for to in (from..4 * H).step_by(1260) {
+                for oldest in [0, 2 * H, 2 * H + 300, 9 * H] {
+                    for is_fine in [false, true] {
+                        let Cut { whole, hours } =
+                            Cut::of(TimeRange { from_unix: from, to_unix: to }, is_fine, oldest);
+                        assert!(whole.from_unix <= hours.from_unix, "{from} {to} {oldest} {is_fine}");
+                        assert!(hours.from_unix <= hours.to_unix, "{from} {to} {oldest} {is_fine}");
+                        assert!(hours.to_unix <= whole.to_unix, "{from} {to} {oldest} {is_fine}");
+                        assert!(hours.seconds() == 0 || is_hourly(hours), "{from} {to} {oldest} {is_fine}");
+                        let finer = TimeRange { from_unix: whole.from_unix, to_unix: hours.from_unix };
+                        let oldest_hour = oldest / H * H;
+                        assert!(
+                            finer.seconds() == 0 || finer.from_unix >= oldest_hour,
+                            "{from} {to} {oldest}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
