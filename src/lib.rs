@@ -3,5 +3,8 @@
 pub mod model;
 pub mod parse;
 pub mod classify;
+pub mod config;
 pub mod spool;
 pub mod store;
+pub mod pipeline;
+pub mod web;

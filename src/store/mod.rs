@@ -16,7 +16,6 @@ mod retention;
 pub use batch::{Batch, BatchLabel, LedgerEntry, RejectEntry, Sealed};
 pub use events::EventBlock;
 pub use migrate::{MigrateError, Migrated};
-pub use retention::Retention;
 
 use clickhouse::Client;
 

@@ -27,7 +27,7 @@ pub(super) enum Access {
 const CONTROL_WORDS: [&str; 8] = ["ATTACH", "BACKUP", "DETACH", "KILL", "RESTORE", "SET", "SYSTEM", "USE"];
 
 /// What a reader may set: limits and the look of the answer. `readonly=1` guards the statement's own `SETTINGS` only.
-const GUEST_SETTINGS: [&str; 12] = [
+const READER_SETTINGS: [&str; 12] = [
     "add_http_cors_header",
     "date_time_output_format",
     "enable_http_compression",
@@ -41,11 +41,11 @@ const GUEST_SETTINGS: [&str; 12] = [
     "send_progress_in_http_headers",
     "session_timezone",
 ];
-const GUEST_SETTINGS_PREFIX: &str = "output_format_";
+const READER_SETTINGS_PREFIX: &str = "output_format_";
 /// Settings that clients send by habit, and that are fixed for readers: dropped, not refused.
-const GUEST_FIXED: [&str; 3] = ["max_execution_time", "max_memory_usage", "readonly"];
+const READER_FIXED: [&str; 3] = ["max_execution_time", "max_memory_usage", "readonly"];
 /// Longest statement of a reader, in seconds.
-const GUEST_SECONDS_MAX: u32 = 60;
+const READER_SECONDS_MAX: u32 = 60;
 
 impl Access {
     pub(super) fn is_read_only(&self) -> bool {
@@ -59,16 +59,16 @@ impl Access {
         mut asked: Vec<(String, String)>,
     ) -> Result<Vec<(String, String)>, Exception> {
         if self.is_read_only() {
-            asked.retain(|(name, _)| !GUEST_FIXED.contains(&name.as_str()));
+            asked.retain(|(name, _)| !READER_FIXED.contains(&name.as_str()));
             let allowed =
-                |name: &str| GUEST_SETTINGS.contains(&name) || name.starts_with(GUEST_SETTINGS_PREFIX);
+                |name: &str| READER_SETTINGS.contains(&name) || name.starts_with(READER_SETTINGS_PREFIX);
             if let Some((name, _)) = asked.iter().find(|(name, _)| !allowed(name)) {
                 return Err(not_allowed(format_args!("a reader cannot change setting '{name}'")));
             }
             let fixed = [
                 ("readonly", "1".to_owned()),
-                ("max_execution_time", GUEST_SECONDS_MAX.to_string()),
-                ("max_memory_usage", engine.guest_memory_bytes_max().to_string()),
+                ("max_execution_time", READER_SECONDS_MAX.to_string()),
+                ("max_memory_usage", engine.reader_memory_bytes_max().to_string()),
             ];
             asked.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
         }

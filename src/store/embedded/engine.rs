@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Least memory that the engine is given, in bytes: below it, merges of wide tables fail.
+/// Least memory that the engine is given, in bytes: the open engine alone holds about 200 MB.
 const MEMORY_BYTES_MIN: u64 = 256 * MIB;
 const MIB: u64 = 1024 * 1024;
 /// How long [`Engine::close`] waits for what runs, and how often it looks.
@@ -60,7 +60,7 @@ pub struct EngineSettings {
     pub inserts_max: usize,
     /// Statements from [`super::serve_tcp`] that run at once. Default the cores, at least 2; apart from the others, so
     /// that an outside reader never takes their places.
-    pub guest_queries_max: usize,
+    pub reader_queries_max: usize,
     /// Requests that may wait for a place, for each of the three kinds; the next is refused (code 202). Default 256.
     pub waiting_max: usize,
     /// How long a reader may leave an answer untouched, or a writer an insert, before it is given up and its place
@@ -80,7 +80,7 @@ impl EngineSettings {
             index_cache_bytes_max: 128 * MIB,
             queries_max: 2 * cores,
             inserts_max: 2 * cores,
-            guest_queries_max: cores,
+            reader_queries_max: cores,
             waiting_max: 256,
             stall_max: Duration::from_mins(5),
         }
@@ -92,7 +92,7 @@ impl EngineSettings {
             ("memory_bytes_max", self.memory_bytes_max, MEMORY_BYTES_MIN),
             ("queries_max", places(self.queries_max), 1),
             ("inserts_max", places(self.inserts_max), 1),
-            ("guest_queries_max", places(self.guest_queries_max), 1),
+            ("reader_queries_max", places(self.reader_queries_max), 1),
         ];
         match least.into_iter().find(|(_, value, least)| value < least) {
             Some((name, value, least)) => Err(EmbeddedError::SettingTooSmall { name, value, least }),
@@ -121,10 +121,12 @@ impl EngineSettings {
 pub struct EngineStats {
     pub queries: GateStats,
     pub inserts: GateStats,
-    pub guest_queries: GateStats,
+    pub reader_queries: GateStats,
 }
 
 /// A ClickHouse engine in this process. Share it by `Arc`; the last owner's drop closes it (5 to 14 ms).
+///
+/// At the end of the process: stop the doors, [`close`](Self::close), let the clients go, then the last owner.
 pub struct Engine {
     // Fields are dropped in this order: the last session first, so that the engine has closed before the locks open.
     root: Mutex<Session>,
@@ -142,7 +144,7 @@ pub struct Engine {
     pub(super) stall_max: Duration,
     pub(super) queries: Gate,
     pub(super) inserts: Gate,
-    pub(super) guest_queries: Gate,
+    pub(super) reader_queries: Gate,
 }
 
 impl Engine {
@@ -190,7 +192,11 @@ impl Engine {
             stall_max: settings.stall_max,
             queries: Gate::new("queries", settings.queries_max, settings.waiting_max),
             inserts: Gate::new("inserts", settings.inserts_max, settings.waiting_max),
-            guest_queries: Gate::new("queries of readers", settings.guest_queries_max, settings.waiting_max),
+            reader_queries: Gate::new(
+                "queries of readers",
+                settings.reader_queries_max,
+                settings.waiting_max,
+            ),
         })
     }
 
@@ -204,7 +210,7 @@ impl Engine {
         EngineStats {
             queries: self.queries.stats(),
             inserts: self.inserts.stats(),
-            guest_queries: self.guest_queries.stats(),
+            reader_queries: self.reader_queries.stats(),
         }
     }
 
@@ -213,7 +219,7 @@ impl Engine {
     ///
     /// The engine itself closes with its last owner.
     pub fn close(&self) {
-        let gates = [&self.queries, &self.inserts, &self.guest_queries];
+        let gates = [&self.queries, &self.inserts, &self.reader_queries];
         for gate in gates {
             gate.close();
         }
@@ -229,7 +235,7 @@ impl Engine {
     }
 
     /// Most memory for one statement of an outside reader, in bytes: a quarter, so that the intake always has room.
-    pub(super) fn guest_memory_bytes_max(&self) -> u64 {
+    pub(super) fn reader_memory_bytes_max(&self) -> u64 {
         self.memory_bytes_max / 4
     }
 

@@ -210,6 +210,7 @@ impl Session {
         if unsafe { *connection.as_ptr() }.is_null() {
             return None;
         }
+        #[cfg(target_env = "gnu")]
         exit_hook::session_opened();
         Some(Self { api, connection })
     }
@@ -294,6 +295,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         // SAFETY: opened by `chdb_connect`, closed here only; cursors and insert streams borrow the session and are gone.
         unsafe { (self.api.chdb_close_conn)(self.connection.as_ptr()) };
+        #[cfg(target_env = "gnu")]
         exit_hook::session_closed();
     }
 }
@@ -446,6 +448,7 @@ impl Drop for InsertStream<'_> {
 /// that exits with an open engine may die of SIGSEGV (seen in 3 of 25 runs) and lose its exit status. Dropping the
 /// engine first is the proper way; this is for `std::process::exit` and for engines held in statics. The data is as
 /// safe as after any crash.
+#[cfg(target_env = "gnu")]
 mod exit_hook {
     use std::{
         ffi::{c_int, c_void},

@@ -128,7 +128,7 @@ fn base64_decode(text: &str) -> Option<Vec<u8>> {
 /// Serves readers on a loopback listener until `shutdown`, then lets running answers end for up to 5 s.
 ///
 /// Each reader's statement is bounded: 60 s, a quarter of the engine's memory, places of its own
-/// ([`super::EngineSettings::guest_queries_max`]).
+/// ([`super::EngineSettings::reader_queries_max`]).
 ///
 /// # Errors
 ///

@@ -73,7 +73,7 @@ pub(super) async fn run(
     access: &Access,
     mut call: Call,
 ) -> Result<Response<Body>, Exception> {
-    let gate = if access.is_read_only() { &engine.guest_queries } else { &engine.queries };
+    let gate = if access.is_read_only() { &engine.reader_queries } else { &engine.queries };
     let permit = gate.enter().await?;
     let query_id = call.mark(engine.next_serial());
     let (format, data_dir_owner) = (call.format.clone(), Arc::clone(engine));

@@ -33,7 +33,7 @@ const PARAM_PREFIX: &str = "param_";
 
 /// Arguments of the HTTP interface that are no settings. Sessions, roles and users mean nothing here; `log_comment`
 /// is ours, see [`super::query`].
-const NO_SETTINGS: [&str; 20] = [
+const NO_SETTINGS: [&str; 19] = [
     "buffer_size",
     "client_protocol_version",
     "close_session",
@@ -53,7 +53,6 @@ const NO_SETTINGS: [&str; 20] = [
     "stacktrace",
     "user",
     "wait_end_of_query",
-    "http_native_compression_disable_checksumming_on_decompress",
 ];
 
 /// One request, read.

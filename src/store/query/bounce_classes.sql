@@ -1,7 +1,6 @@
 -- One row is one class of failure (bounced and expired), the commonest first, range half open.
 SELECT bounce_group, bounce_reason, bounce_type, sum(responses_hour.events) AS events
-FROM responses_hour
-WHERE @which
+FROM @rows
 GROUP BY bounce_group, bounce_reason, bounce_type
 ORDER BY events DESC, bounce_group, bounce_reason, bounce_type
 LIMIT {limit:UInt32}

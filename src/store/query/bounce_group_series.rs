@@ -6,7 +6,7 @@ use crate::store::query::{BounceGroupAt, Filter};
 use crate::store::{Store, StoreError};
 
 /// Most groups: 12 and the empty one, with room for groups that an older version wrote.
-const GROUPS_MAX: i64 = 20;
+const GROUPS_MAX: u32 = 20;
 
 impl Store {
     /// Counts failures for good (bounced and expired) by group and by steps of `step_s` seconds, rounded up to whole

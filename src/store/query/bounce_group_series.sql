@@ -3,8 +3,7 @@ SELECT
     intDiv(toInt64(toUnixTimestamp(hour)), {step_s:Int64}) * {step_s:Int64} AS at_unix,
     bounce_group,
     sum(responses_hour.events) AS events
-FROM responses_hour
-WHERE @which
+FROM @rows
 GROUP BY at_unix, bounce_group
 ORDER BY at_unix, bounce_group
 LIMIT {limit:UInt32}

@@ -7,10 +7,9 @@ SELECT
     uniqExact(cityHash64(relay, queue_id, recipient)) AS messages,
     max(attempt) AS attempt_max,
     toInt64(toUnixTimestamp(max(event_time))) AS last_unix,
-    argMax(response_text, event_time) AS sample
-FROM events
-WHERE event_time >= toDateTime64({from_unix:Int64}, 6) AND event_time < toDateTime64({to_unix:Int64}, 6)
-  AND event_type = 'deferred' AND NOT is_notification AND @filter
+    any(response_text) AS sample
+FROM @rows
+  AND event_type = 'deferred' AND NOT is_notification
 GROUP BY provider, site, smtp_code, enhanced_code, bounce_reason
 ORDER BY attempts DESC, provider, site, smtp_code, enhanced_code, bounce_reason
 LIMIT {limit:UInt32}

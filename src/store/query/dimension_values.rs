@@ -1,5 +1,6 @@
 //! What the filter bar offers.
 
+use crate::store::query::question::Sql;
 use crate::store::query::{Dimension, DimensionValue, TimeRange};
 use crate::store::{Store, StoreError};
 
@@ -16,7 +17,7 @@ impl Store {
         per_dimension: u32,
     ) -> Result<Vec<DimensionValue>, StoreError> {
         let mut rows: Vec<DimensionValue> = self
-            .ask("dimension_values", include_str!("dimension_values.sql"))
+            .ask("dimension_values", &Sql::of(include_str!("dimension_values.sql")))
             .range(range.whole_hours())
             .param("per_dimension", per_dimension)
             .rows()

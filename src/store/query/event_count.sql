@@ -1,5 +1,4 @@
 -- One row: how many events a search finds, range half open.
 SELECT count() AS events
-FROM events
-WHERE @search
+FROM @rows
 LIMIT 1

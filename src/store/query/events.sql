@@ -1,15 +1,7 @@
--- One row is one event, newest first, range half open. The order begins with the hour because the table's does: the
--- engine reads from the newest hour on and stops when the page is full.
+-- One row is one event of a list of ids, newest first.
 SELECT
-    @event_row
-FROM
-(
-    SELECT *
-    FROM events
-    WHERE event_time <= fromUnixTimestamp64Micro({before_us:Int64})
-      AND (event_time, event_id) < (fromUnixTimestamp64Micro({before_us:Int64}), toUUIDOrZero({before_id:String}))
-      AND @search
-    ORDER BY toStartOfHour(event_time) DESC, event_time DESC, event_id DESC
-    LIMIT {limit:UInt32}
-) AS page
-ORDER BY page.event_time DESC, page.event_id DESC
+    @event_columns
+FROM events
+WHERE toStartOfHour(events.event_time) IN {hours:Array(DateTime('UTC'))} AND events.event_id IN {ids:Array(UUID)}
+ORDER BY events.event_time DESC, events.event_id DESC
+LIMIT {limit:UInt32}

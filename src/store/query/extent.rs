@@ -1,5 +1,6 @@
 //! The whole extent of what is stored.
 
+use crate::store::query::question::Sql;
 use crate::store::query::{Extent, TimeRange};
 use crate::store::{Store, StoreError};
 use clickhouse::Row;
@@ -19,7 +20,7 @@ impl Store {
     ///
     /// When `ClickHouse` refuses or cannot be reached.
     pub async fn extent(&self) -> Result<Extent, StoreError> {
-        let line: Line = self.ask("extent", include_str!("extent.sql")).row().await?;
+        let line: Line = self.ask("extent", &Sql::of(include_str!("extent.sql"))).row().await?;
         Ok((line.events > 0)
             .then_some(TimeRange { from_unix: line.oldest_unix, to_unix: line.newest_unix + 1 }))
     }

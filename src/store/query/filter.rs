@@ -45,13 +45,13 @@ impl TimeRange {
     /// The step of a series over the range: `step_s`, but a multiple of `grain_s`, and no more than
     /// [`SERIES_STEPS_MAX`] of it.
     pub(super) fn step_s(self, step_s: u32, grain_s: i64) -> i64 {
-        let least = ceil(self.seconds().max(0), SERIES_STEPS_MAX) / SERIES_STEPS_MAX;
+        let least = ceil(self.seconds().max(0), i64::from(SERIES_STEPS_MAX)) / i64::from(SERIES_STEPS_MAX);
         ceil(i64::from(step_s).max(least).max(1), grain_s)
     }
 }
 
 /// Most steps of a series; more than a wide screen has pixels to draw them.
-pub(super) const SERIES_STEPS_MAX: i64 = 4_000;
+pub(super) const SERIES_STEPS_MAX: u32 = 4_000;
 
 pub(super) const fn floor(value: i64, unit: i64) -> i64 {
     value.div_euclid(unit) * unit
@@ -104,6 +104,27 @@ impl Dimension {
         }
     }
 
+    /// What a filter asks of the column; the parameter has the dimension's name.
+    const fn condition(self) -> &'static str {
+        match self {
+            Self::Provider => "mailbox_provider IN {provider:Array(String)}",
+            Self::Ip => "sending_ip IN {ip:Array(IPv6)}",
+            Self::Pool => "pool IN {pool:Array(String)}",
+            Self::Stream => "stream IN {stream:Array(String)}",
+            Self::Tenant => "tenant IN {tenant:Array(String)}",
+            Self::Domain => "env_from_domain IN {domain:Array(String)}",
+            Self::Campaign => "campaign IN {campaign:Array(String)}",
+        }
+    }
+
+    /// Values as the tables hold them. What cannot be a value of the dimension is left out.
+    pub(super) fn stored(self, values: &[String]) -> Vec<String> {
+        match self {
+            Self::Ip => values.iter().filter_map(|text| Some(address_of(text)?.to_string())).collect(),
+            _ => values.to_vec(),
+        }
+    }
+
     /// A value of the column as people write it.
     pub(super) fn shown(self, value: String) -> String {
         if self == Self::Ip { address_text(&value) } else { value }
@@ -141,6 +162,30 @@ impl Filter {
             domain: Vec::new(),
             campaign: Vec::new(),
         }
+    }
+
+    /// The values asked for, of one dimension.
+    pub fn values(&self, dimension: Dimension) -> &[String] {
+        match dimension {
+            Dimension::Provider => &self.provider,
+            Dimension::Ip => &self.ip,
+            Dimension::Pool => &self.pool,
+            Dimension::Stream => &self.stream,
+            Dimension::Tenant => &self.tenant,
+            Dimension::Domain => &self.domain,
+            Dimension::Campaign => &self.campaign,
+        }
+    }
+
+    /// The dimensions that are narrowed, with their values.
+    pub(super) fn given(&self) -> impl Iterator<Item = (Dimension, &[String])> {
+        let all = Dimension::ALL.into_iter().map(|dimension| (dimension, self.values(dimension)));
+        all.filter(|(_, values)| !values.is_empty())
+    }
+
+    /// What the filter asks of each row, the range apart: each table has its own grain.
+    pub(super) fn conditions(&self) -> Vec<&'static str> {
+        self.given().map(|(dimension, _)| dimension.condition()).collect()
     }
 }
 
@@ -185,6 +230,24 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_asks_only_for_what_is_given() {
+        let range = TimeRange { from_unix: 0, to_unix: 1 };
+        assert_eq!(Filter::all(range).conditions(), Vec::<&str>::new());
+        let filter =
+            Filter { tenant: vec!["a".to_owned()], ip: vec!["nonsense".to_owned()], ..Filter::all(range) };
+        assert_eq!(filter.conditions(), [Dimension::Ip.condition(), Dimension::Tenant.condition()]);
+        assert_eq!(Dimension::Ip.stored(&filter.ip), Vec::<String>::new(), "and so takes no row");
+    }
+
+    #[test]
+    fn each_condition_names_its_column_and_parameter() {
+        for dimension in Dimension::ALL {
+            let start = format!("{} IN {{{}:Array(", dimension.column(), dimension.name());
+            assert!(dimension.condition().starts_with(&start), "{dimension:?}");
+        }
+    }
+
+    #[test]
     fn whole_hours_contain_the_range() {
         let range = TimeRange { from_unix: 3_601, to_unix: 7_201 };
         assert_eq!(range.whole_hours(), TimeRange { from_unix: 3_600, to_unix: 10_800 });
@@ -199,7 +262,7 @@ mod tests {
         assert_eq!(day.step_s(0, MINUTE_S), 60);
         assert_eq!(day.step_s(900, HOUR_S), HOUR_S);
         let years = TimeRange { from_unix: 0, to_unix: 4 * 365 * 86_400 };
-        assert!(years.seconds() / years.step_s(60, MINUTE_S) <= SERIES_STEPS_MAX);
+        assert!(years.seconds() / years.step_s(60, MINUTE_S) <= i64::from(SERIES_STEPS_MAX));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How fresh each source is.
 
 use crate::store::query::SourceFreshness;
+use crate::store::query::question::Sql;
 use crate::store::{Store, StoreError};
 
 /// Most sources shown.
@@ -13,6 +14,9 @@ impl Store {
     ///
     /// When `ClickHouse` refuses or cannot be reached.
     pub async fn freshness(&self) -> Result<Vec<SourceFreshness>, StoreError> {
-        self.ask("freshness", include_str!("freshness.sql")).param("limit", SOURCES_MAX).rows().await
+        self.ask("freshness", &Sql::of(include_str!("freshness.sql")))
+            .param("limit", SOURCES_MAX)
+            .rows()
+            .await
     }
 }

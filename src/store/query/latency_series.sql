@@ -3,10 +3,10 @@ SELECT at_unix, arraySort(groupArray((bucket, deliveries))) AS buckets
 FROM
 (
     SELECT
-        intDiv(toInt64(toUnixTimestamp(at)), {step_s:Int64}) * {step_s:Int64} AS at_unix,
-        bucket,
-        sum(delivered) AS deliveries
-    FROM @latencies
+        intDiv(toInt64(toUnixTimestamp(@at)), {step_s:Int64}) * {step_s:Int64} AS at_unix,
+        @bucket AS bucket,
+        @deliveries AS deliveries
+    FROM @rows
     GROUP BY at_unix, bucket
 )
 GROUP BY at_unix

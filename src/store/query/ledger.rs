@@ -1,6 +1,7 @@
 //! What became of the accepted items.
 
 use crate::store::query::filter::MINUTE_S;
+use crate::store::query::question::Sql;
 use crate::store::query::{LedgerRow, TimeRange};
 use crate::store::{Store, StoreError};
 
@@ -15,7 +16,7 @@ impl Store {
     ///
     /// When `ClickHouse` refuses or cannot be reached.
     pub async fn ledger(&self, range: &TimeRange, step_s: u32) -> Result<Vec<LedgerRow>, StoreError> {
-        self.ask("ledger", include_str!("ledger.sql"))
+        self.ask("ledger", &Sql::of(include_str!("ledger.sql")))
             .range(*range)
             .param("step_s", range.step_s(step_s, MINUTE_S))
             .param("limit", ROWS_MAX)

@@ -1,9 +1,9 @@
 //! The outcomes of a range step by step.
 
 use crate::store::query::filter::SERIES_STEPS_MAX;
-use crate::store::query::rollup::Grouping;
+use crate::store::query::rollup::{Grouping, Part};
 use crate::store::query::shapes::OutcomeSums;
-use crate::store::query::{Filter, OutcomesAt};
+use crate::store::query::{Filter, Outcomes, OutcomesAt};
 use crate::store::{Store, StoreError};
 use clickhouse::Row;
 use serde::Deserialize;
@@ -12,6 +12,14 @@ use serde::Deserialize;
 struct Line {
     at_unix: i64,
     outcomes: OutcomeSums,
+}
+
+impl Part for Line {
+    type Key = i64;
+
+    fn into_pair(self) -> (i64, Outcomes) {
+        (self.at_unix, self.outcomes.into())
+    }
 }
 
 impl Store {
@@ -24,12 +32,10 @@ impl Store {
     ///
     /// When `ClickHouse` refuses or cannot be reached.
     pub async fn outcome_series(&self, filter: &Filter, step_s: u32) -> Result<Vec<OutcomesAt>, StoreError> {
-        let grouping = Grouping { step_s: Some(step_s), ..Grouping::default() };
-        let sql = include_str!("outcome_series.sql");
-        let question = self.ask_outcomes("outcome_series", sql, filter, grouping).await?;
+        let (sql, grouping) = (include_str!("outcome_series.sql"), Grouping::Steps(step_s));
         // A range that begins and ends within a step touches one step more.
-        let lines: Vec<Line> = question.param("limit", SERIES_STEPS_MAX + 1).rows().await?;
-        let at = |line: Line| OutcomesAt { at_unix: line.at_unix, outcomes: line.outcomes.into() };
-        Ok(lines.into_iter().map(at).collect())
+        let limit = SERIES_STEPS_MAX + 1;
+        let sums = self.outcomes_of_parts::<Line>("outcome_series", sql, filter, grouping, limit).await?;
+        Ok(sums.into_iter().map(|(at_unix, outcomes)| OutcomesAt { at_unix, outcomes }).collect())
     }
 }

@@ -1,4 +1,4 @@
 -- One row: the outcomes of the range, half open.
 SELECT @sums AS outcomes
-FROM @outcomes
+FROM @rows
 LIMIT 1

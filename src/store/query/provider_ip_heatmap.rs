@@ -1,7 +1,6 @@
 //! The outcomes of each pair of provider and sending address, hour by hour.
 
 use crate::store::query::filter::address_text;
-use crate::store::query::rollup::Grouping;
 use crate::store::query::shapes::OutcomeSums;
 use crate::store::query::{Filter, HeatCell};
 use crate::store::{Store, StoreError};
@@ -17,8 +16,9 @@ struct Line {
 }
 
 impl Store {
-    /// Counts outcomes by provider, sending address and hour: at most `limit` cells, the pairs with most attempts
-    /// first, the hours of a pair ascending. Hours without an attempt are missing.
+    /// Counts outcomes by provider, sending address and hour over the whole hours that contain the filter's range: at
+    /// most `limit` cells, the pairs with most attempts first, the hours of a pair ascending. Hours without an attempt
+    /// are missing.
     ///
     /// # Errors
     ///
@@ -29,7 +29,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<HeatCell>, StoreError> {
         let sql = include_str!("provider_ip_heatmap.sql");
-        let question = self.ask_outcomes("provider_ip_heatmap", sql, filter, Grouping::default()).await?;
+        let question = self.ask_hours("provider_ip_heatmap", sql, filter);
         let lines: Vec<Line> = question.param("limit", limit).rows().await?;
         let cell = |line: Line| HeatCell {
             provider: line.provider,

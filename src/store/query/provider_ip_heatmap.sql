@@ -5,12 +5,12 @@ FROM
     SELECT
         toString(mailbox_provider) AS provider,
         toString(sending_ip) AS ip,
-        toInt64(toUnixTimestamp(toStartOfHour(at))) AS hour_unix,
+        toInt64(toUnixTimestamp(@at)) AS hour_unix,
         @sums AS outcomes,
-        @sent + sum(deferred) AS attempts,
+        sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(other) + sum(expired) + sum(deferred) AS attempts,
         sum(attempts) OVER (PARTITION BY provider, ip) AS pair_attempts
-    FROM @outcomes
-    GROUP BY mailbox_provider, sending_ip, hour_unix
+    FROM @rows
+    GROUP BY mailbox_provider, sending_ip, @at
     HAVING attempts > 0
 )
 ORDER BY pair_attempts DESC, provider, ip, hour_unix

@@ -1,6 +1,6 @@
 -- One row or none: one reject in its newest version, with all its bytes.
 SELECT
-    @reject_row,
+    @reject_columns,
     bytes
 FROM
 (

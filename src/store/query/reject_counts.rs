@@ -1,6 +1,7 @@
 //! Rejects by source and reason.
 
 use crate::store::query::RejectCount;
+use crate::store::query::question::Sql;
 use crate::store::{Store, StoreError};
 
 /// Most pairs of source and reason shown.
@@ -13,6 +14,9 @@ impl Store {
     ///
     /// When `ClickHouse` refuses or cannot be reached.
     pub async fn reject_counts(&self) -> Result<Vec<RejectCount>, StoreError> {
-        self.ask("reject_counts", include_str!("reject_counts.sql")).param("limit", PAIRS_MAX).rows().await
+        self.ask("reject_counts", &Sql::of(include_str!("reject_counts.sql")))
+            .param("limit", PAIRS_MAX)
+            .rows()
+            .await
     }
 }

@@ -1,6 +1,8 @@
 //! A page of rejects.
 
 use crate::store::query::filter::LAST_UNIX;
+use crate::store::query::question::Sql;
+use crate::store::query::reject::REJECT_COLUMNS;
 use crate::store::query::{EVENTS_PAGE_ROWS_MAX, REJECT_EXCERPT_BYTES, RejectRow};
 use crate::store::{Store, StoreError};
 
@@ -23,9 +25,19 @@ impl Store {
         before: Option<(i64, String)>,
     ) -> Result<Vec<RejectRow>, StoreError> {
         let (before_us, before_id) = before.unwrap_or((NEWEST_US, String::new()));
-        self.ask_reject("rejects", include_str!("rejects.sql"))
-            .param("source_kind", source_kind.as_slice())
-            .param("reason", reason.as_slice())
+        let conditions: Vec<&str> = [
+            source_kind.map(|_| "source_kind = {source_kind:String}"),
+            reason.map(|_| "reason = {reason:String}"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let sql = Sql::of(include_str!("rejects.sql"))
+            .with_conditions("@which", &conditions)
+            .with("@reject_columns", REJECT_COLUMNS);
+        self.ask("rejects", &sql)
+            .param("source_kind", source_kind.unwrap_or_default())
+            .param("reason", reason.unwrap_or_default())
             .param("before_us", before_us.clamp(0, NEWEST_US))
             .param("before_id", before_id)
             .param("excerpt", REJECT_EXCERPT_BYTES)

@@ -1,15 +1,14 @@
 -- One row is one reject in its newest version, newest first, with the first bytes of it.
 SELECT
-    @reject_row,
+    @reject_columns,
     substring(bytes, 1, {excerpt:UInt32}) AS bytes
 FROM
 (
     SELECT *
     FROM rejects
-    WHERE (empty({source_kind:Array(String)}) OR source_kind IN {source_kind:Array(String)})
-      AND (empty({reason:Array(String)}) OR reason IN {reason:Array(String)})
-      AND received_time <= fromUnixTimestamp64Micro({before_us:Int64})
+    WHERE received_time <= fromUnixTimestamp64Micro({before_us:Int64})
       AND (received_time, reject_id) < (fromUnixTimestamp64Micro({before_us:Int64}), toUUIDOrZero({before_id:String}))
+      @which
     ORDER BY received_time DESC, reject_id DESC, version DESC
     LIMIT 1 BY received_time, reject_id
     LIMIT {limit:UInt32}

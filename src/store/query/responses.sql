@@ -8,12 +8,11 @@ SELECT
     any(responses_hour.sample) AS sample,
     toInt64(toUnixTimestamp(min(hour))) AS first_hour_unix,
     toInt64(toUnixTimestamp(max(hour))) AS last_hour_unix
-FROM responses_hour
-WHERE @which AND kind IN
+FROM @rows
+  AND kind IN
 (
     SELECT kind
-    FROM responses_hour
-    WHERE @which
+    FROM @rows
     GROUP BY kind
     ORDER BY sum(responses_hour.events) DESC, kind
     LIMIT {limit:UInt32}

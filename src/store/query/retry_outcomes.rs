@@ -1,5 +1,6 @@
 //! What became of the mail that was put off.
 
+use crate::store::query::question::Sql;
 use crate::store::query::{Filter, RetryOutcomes};
 use crate::store::{Store, StoreError};
 
@@ -10,7 +11,8 @@ impl Store {
     ///
     /// When `ClickHouse` refuses or cannot be reached.
     pub async fn retry_outcomes(&self, filter: &Filter) -> Result<RetryOutcomes, StoreError> {
-        let question = self.ask("retry_outcomes", include_str!("retry_outcomes.sql"));
-        question.filter(filter).range(filter.range).row().await
+        let sql = Sql::of(include_str!("retry_outcomes.sql"));
+        let sql = sql.with_rows(include_str!("parts/events.sql"), &filter.conditions());
+        self.ask("retry_outcomes", &sql).filter(filter).range(filter.range).row().await
     }
 }

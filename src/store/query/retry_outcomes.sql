@@ -4,9 +4,8 @@
 WITH deferred AS
 (
     SELECT cityHash64(relay, queue_id, recipient) AS message, max(event_time) AS last_time
-    FROM events
-    WHERE event_time >= toDateTime64({from_unix:Int64}, 6) AND event_time < toDateTime64({to_unix:Int64}, 6)
-      AND event_type = 'deferred' AND NOT is_notification AND @filter
+    FROM @rows
+      AND event_type = 'deferred' AND NOT is_notification
     GROUP BY message
 )
 SELECT

@@ -1,31 +1,37 @@
 //! Which table answers for which part of a range: the only place that knows.
 //!
 //! Outcomes: the whole hours of a range come from `events_hour`, what is left at its two ends from `events_minute`, so
-//! that a range is exact to the minute and costs little more than the hours. A series with steps below an hour comes
+//! that a range is exact to the minute and costs little more than its hours. A series with steps below an hour comes
 //! from the minutes alone. `events_minute` has no campaign: where one is asked for, `events` takes its place. Where
 //! retention has taken the finer rows already, the hour that holds the end counts whole.
 //!
-//! Latencies and replies are kept by the hour: their ranges are widened to whole hours, their steps too.
-//! `latency_hour` has no campaign: there `events` answers, over the same hours.
+//! The heatmap, latencies and replies are kept by the hour: their ranges are widened to whole hours, their steps are
+//! whole hours. `latency_hour` has no campaign: there `events` answers, over the same hours.
+//!
+//! The parts of a range are asked at once and added up here: two plain questions cost less than one over a union.
 
 use crate::store::query::filter::{HOUR_S, LAST_UNIX, MINUTE_S, ceil, floor};
-use crate::store::query::question::Question;
-use crate::store::query::{Dimension, Filter, TimeRange};
+use crate::store::query::question::{Question, Sql};
+use crate::store::query::{Dimension, Filter, Outcomes, TimeRange};
 use crate::store::{Store, StoreError};
+use clickhouse::{RowOwned, RowRead};
+use std::collections::BTreeMap;
 
 /// Longest range, in seconds, of a series with steps below an hour. Two days of minutes are read about as fast as two
 /// months of hours.
 const FINE_RANGE_S_MAX: i64 = 2 * 86_400;
 
-/// Which rows answer where the hours of a rollup are too coarse.
+/// Where outcomes are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ends {
+enum Rollup {
+    Hour,
     Minute,
     Raw,
 }
 
-impl Ends {
-    fn of(filter: &Filter, dimension: Option<Dimension>) -> Self {
+impl Rollup {
+    /// What answers where hours are too coarse.
+    fn finer(filter: &Filter, dimension: Option<Dimension>) -> Self {
         if filter.campaign.is_empty() && dimension != Some(Dimension::Campaign) {
             Self::Minute
         } else {
@@ -33,11 +39,19 @@ impl Ends {
         }
     }
 
-    const fn sql(self) -> &'static str {
-        match self {
-            Self::Minute => include_str!("parts/ends_minute.sql"),
-            Self::Raw => include_str!("parts/ends_raw.sql"),
-        }
+    fn fill(self, sql: Sql, filter: &Filter) -> Sql {
+        let (rows, at, sums) = match self {
+            Self::Hour => {
+                (include_str!("parts/outcomes_hour.sql"), "hour", include_str!("parts/sums_rollup.sql"))
+            }
+            Self::Minute => {
+                (include_str!("parts/outcomes_minute.sql"), "minute", include_str!("parts/sums_rollup.sql"))
+            }
+            Self::Raw => {
+                (include_str!("parts/outcomes_raw.sql"), "event_time", include_str!("parts/sums_raw.sql"))
+            }
+        };
+        sql.with_rows(rows, &filter.conditions()).with("@at", at).with("@sums", sums)
     }
 }
 
@@ -74,83 +88,145 @@ impl Cut {
     }
 }
 
+impl Cut {
+    fn has_hours(&self) -> bool {
+        self.hours.seconds() > 0
+    }
+
+    fn has_ends(&self) -> bool {
+        self.whole.seconds() > self.hours.seconds()
+    }
+}
+
 /// Whether the hour rollup alone can answer, whatever finer rows there are.
 const fn is_hourly(range: TimeRange) -> bool {
     range.from_unix % HOUR_S == 0 && range.to_unix % HOUR_S == 0
 }
 
 /// What a question about outcomes groups by.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Grouping {
-    pub(super) dimension: Option<Dimension>,
-    /// Step of a series, in seconds.
-    pub(super) step_s: Option<u32>,
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Grouping {
+    Nothing,
+    By(Dimension),
+    /// Steps of that many seconds, at least.
+    Steps(u32),
+}
+
+/// A row of outcomes that may come in two parts.
+pub(super) trait Part: RowOwned + RowRead {
+    type Key: Ord;
+
+    fn into_pair(self) -> (Self::Key, Outcomes);
 }
 
 impl Store {
-    /// Begins a question about `@outcomes`, with its filter and range, and the step as it can be had.
-    pub(super) async fn ask_outcomes(
+    /// Asks for outcomes (`@rows`, `@at`, `@sums`, `@dimension`), at most `limit` rows of each part of the range.
+    pub(super) async fn outcomes_of_parts<T: Part>(
         &self,
         name: &'static str,
-        sql: &str,
+        sql: &'static str,
         filter: &Filter,
         grouping: Grouping,
-    ) -> Result<Question, StoreError> {
+        limit: u32,
+    ) -> Result<BTreeMap<T::Key, Outcomes>, StoreError> {
         let range = filter.range.in_calendar();
-        let ends = Ends::of(filter, grouping.dimension);
-        let is_short = range.seconds() <= FINE_RANGE_S_MAX;
-        let grain_s = if is_short { MINUTE_S } else { HOUR_S };
-        let step_s = range.step_s(grouping.step_s.unwrap_or_default(), grain_s);
-        let is_fine = grouping.step_s.is_some() && step_s % HOUR_S != 0;
-        let oldest_unix = match ends {
-            _ if is_hourly(range) && !is_fine => None,
-            Ends::Minute => self.oldest_minute().await?,
-            Ends::Raw => self.extent().await?.map(|extent| extent.from_unix),
+        let grain_s = if range.seconds() <= FINE_RANGE_S_MAX { MINUTE_S } else { HOUR_S };
+        let (step_s, dimension) = match grouping {
+            Grouping::Nothing => (HOUR_S, None),
+            Grouping::By(dimension) => (HOUR_S, Some(dimension)),
+            Grouping::Steps(step_s) => (range.step_s(step_s, grain_s), None),
         };
-        let cut = Cut::of(range, is_fine, oldest_unix.unwrap_or(LAST_UNIX));
-        let sql = sql
-            .replace("@outcomes", include_str!("parts/outcomes.sql"))
-            .replace("@ends", ends.sql())
-            .replace("@sums", include_str!("parts/sums.sql"))
-            .replace("@sent", include_str!("parts/sent.sql"))
-            .replace("@dimension", grouping.dimension.map_or("", Dimension::column));
-        Ok(self
-            .ask(name, &sql)
-            .filter(filter)
-            .range(cut.whole)
-            .param("hours_from_unix", cut.hours.from_unix)
-            .param("hours_to_unix", cut.hours.to_unix)
-            .param("step_s", step_s))
+        let finer = Rollup::finer(filter, dimension);
+        let cut = self.cut(range, step_s % HOUR_S != 0, finer).await?;
+        let part = async |rollup: Rollup, is_needed: bool| -> Result<Vec<T>, StoreError> {
+            if !is_needed {
+                return Ok(Vec::new());
+            }
+            let sql = rollup.fill(Sql::of(sql), filter);
+            self.ask(name, &sql.with("@dimension", dimension.map_or("", Dimension::column)))
+                .filter(filter)
+                .range(cut.whole)
+                .param("hours_from_unix", cut.hours.from_unix)
+                .param("hours_to_unix", cut.hours.to_unix)
+                .param("step_s", step_s)
+                .param("limit", limit)
+                .rows()
+                .await
+        };
+        let (hours, ends) =
+            tokio::try_join!(part(Rollup::Hour, cut.has_hours()), part(finer, cut.has_ends()))?;
+        let mut sums = BTreeMap::<T::Key, Outcomes>::new();
+        for (key, outcomes) in hours.into_iter().chain(ends).map(T::into_pair) {
+            *sums.entry(key).or_default() += outcomes;
+        }
+        Ok(sums)
     }
 
-    /// Begins a question about `@latencies`, with its filter and range.
+    async fn cut(&self, range: TimeRange, is_fine: bool, finer: Rollup) -> Result<Cut, StoreError> {
+        let oldest_unix = match finer {
+            _ if is_hourly(range) && !is_fine => None,
+            Rollup::Minute => self.oldest_minute().await?,
+            Rollup::Hour | Rollup::Raw => self.extent().await?.map(|extent| extent.from_unix),
+        };
+        Ok(Cut::of(range, is_fine, oldest_unix.unwrap_or(LAST_UNIX)))
+    }
+
+    /// Begins a question about outcomes by the hour (`@rows`, `@at`, `@sums`), with its filter and range.
+    pub(super) fn ask_hours(&self, name: &'static str, sql: &'static str, filter: &Filter) -> Question {
+        let range = filter.range.whole_hours().in_calendar();
+        self.ask(name, &Rollup::Hour.fill(Sql::of(sql), filter))
+            .filter(filter)
+            .param("hours_from_unix", range.from_unix)
+            .param("hours_to_unix", range.to_unix)
+    }
+
+    /// Begins a question about latencies (`@rows`, `@at`, `@bucket`, `@deliveries`, `@dimension`), with its filter and
+    /// range.
     pub(super) fn ask_latencies(
         &self,
         name: &'static str,
-        sql: &str,
+        sql: &'static str,
         filter: &Filter,
         dimension: Option<Dimension>,
     ) -> Question {
-        let source = match Ends::of(filter, dimension) {
-            Ends::Minute => include_str!("parts/latency_hour.sql"),
-            Ends::Raw => include_str!("parts/latency_raw.sql"),
+        let (rows, at, bucket, deliveries) = match Rollup::finer(filter, dimension) {
+            // As the view of `latency_hour` has it.
+            Rollup::Raw => (
+                include_str!("parts/latency_raw.sql"),
+                "toStartOfHour(event_time)",
+                "toUInt8(floor(4 * log2(greatest(assumeNotNull(latency_ms), 1))))",
+                "count()",
+            ),
+            Rollup::Hour | Rollup::Minute => {
+                (include_str!("parts/latency_hour.sql"), "hour", "latency_hour.bucket", "sum(delivered)")
+            }
         };
-        let sql =
-            sql.replace("@latencies", source).replace("@dimension", dimension.map_or("", Dimension::column));
+        let sql = Sql::of(sql)
+            .with_rows(rows, &filter.conditions())
+            .with("@at", at)
+            .with("@bucket", bucket)
+            .with("@deliveries", deliveries)
+            .with("@dimension", dimension.map_or("", Dimension::column));
         self.ask(name, &sql).filter(filter).range(filter.range.whole_hours())
     }
 
-    /// Begins a question about `responses_hour` (`@which`), with its filter and range. Empty lists take all.
+    /// Begins a question about replies (`@rows`), with its filter and range. Empty lists take all.
     pub(super) fn ask_replies(
         &self,
         name: &'static str,
-        sql: &str,
+        sql: &'static str,
         filter: &Filter,
         event_types: &[&str],
         bounce_reasons: &[&str],
     ) -> Question {
-        let sql = sql.replace("@which", include_str!("parts/replies.sql"));
-        self.ask(name, &sql)
+        let mut conditions = filter.conditions();
+        if !event_types.is_empty() {
+            conditions.push("event_type IN {event_types:Array(String)}");
+        }
+        if !bounce_reasons.is_empty() {
+            conditions.push("bounce_reason IN {bounce_reasons:Array(String)}");
+        }
+        self.ask(name, &Sql::of(sql).with_rows(include_str!("parts/replies.sql"), &conditions))
             .filter(filter)
             .range(filter.range.whole_hours())
             .param("event_types", event_types)

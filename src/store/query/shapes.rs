@@ -30,7 +30,7 @@ pub struct Outcomes {
     pub rejected: u64,
 }
 
-/// Outcomes as `parts/sums.sql` selects them: one column, in the order of the fields.
+/// Outcomes as `parts/sums_rollup.sql` selects them: one column, in the order of the fields.
 pub(super) type OutcomeSums = (u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64);
 
 impl From<OutcomeSums> for Outcomes {
@@ -59,6 +59,25 @@ impl From<OutcomeSums> for Outcomes {
 impl Outcomes {
     pub const fn sent(&self) -> u64 {
         self.delivered + self.hard + self.soft + self.block + self.other + self.expired
+    }
+}
+
+impl std::ops::AddAssign for Outcomes {
+    fn add_assign(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.delivered += other.delivered;
+        self.deferred += other.deferred;
+        self.first_deferred += other.first_deferred;
+        self.recovered += other.recovered;
+        self.hard += other.hard;
+        self.soft += other.soft;
+        self.block += other.block;
+        self.other += other.other;
+        self.expired += other.expired;
+        self.complained += other.complained;
+        self.unsubscribed += other.unsubscribed;
+        self.suppressed += other.suppressed;
+        self.rejected += other.rejected;
     }
 }
 
@@ -410,6 +429,12 @@ mod tests {
         let json = serde_json::to_value(outcomes).unwrap();
         for (number, name) in (1..).zip(names.split(' ')) {
             assert_eq!(json[name], number, "{name}");
+        }
+        let mut twice = outcomes;
+        twice += outcomes;
+        let json = serde_json::to_value(twice).unwrap();
+        for (number, name) in (1..).zip(names.split(' ')) {
+            assert_eq!(json[name], 2 * number, "{name} twice");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The whole life of one message.
 
-use crate::store::query::events::as_shown;
+use crate::store::query::events::{EVENT_COLUMNS, as_shown};
+use crate::store::query::question::Sql;
 use crate::store::query::{EventRow, TimeRange};
 use crate::store::{Store, StoreError};
 
@@ -10,6 +11,20 @@ const TRACE_ROWS_MAX: u32 = 1_000;
 /// How long after a message a notice about it may have events, in seconds: Postfix tries a notice for 5 days
 /// (`bounce_queue_lifetime`, postconf(5)), with a day to spare.
 const NOTICE_S_MAX: i64 = 6 * 86_400;
+
+/// The condition that takes the events of one message. A relay may use a queue id anew for another message, so with a
+/// message id given, a row with another one is no part of it.
+fn which(queue_id: &str, message_id: &str) -> Option<&'static str> {
+    match (queue_id, message_id) {
+        ("", "") => None,
+        ("", _) => Some("message_id = {message_id:String}"),
+        (_, "") => Some("queue_id = {queue_id:String} AND relay = {relay:String}"),
+        _ => Some(
+            "message_id = {message_id:String} \
+             OR queue_id = {queue_id:String} AND relay = {relay:String} AND message_id = ''",
+        ),
+    }
+}
 
 impl Store {
     /// All events of one message, oldest first, at most a thousand, then those of the notices that the relay wrote
@@ -28,8 +43,14 @@ impl Store {
         queue_id: &str,
         message_id: &str,
     ) -> Result<Vec<EventRow>, StoreError> {
+        let Some(message) = which(queue_id, message_id) else {
+            return Ok(Vec::new());
+        };
+        let sql = Sql::of(include_str!("trace.sql"))
+            .with("@event_columns", EVENT_COLUMNS)
+            .with("@message", message);
         let mut events: Vec<EventRow> = self
-            .ask("trace", include_str!("trace.sql"))
+            .ask("trace", &sql)
             .param("relay", relay)
             .param("queue_id", queue_id)
             .param("message_id", message_id)
@@ -57,7 +78,10 @@ impl Store {
             values.dedup();
             values
         };
-        self.ask("trace_notices", include_str!("trace_notices.sql"))
+        let sql = Sql::of(include_str!("trace_notices.sql"))
+            .with("@event_columns", EVENT_COLUMNS)
+            .with_rows(include_str!("parts/events.sql"), &[]);
+        self.ask("trace_notices", &sql)
             .range(range)
             .param("relays", distinct(|event| &event.relay))
             .param("queue_ids", distinct(|event| &event.queue_id))

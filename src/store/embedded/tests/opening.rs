@@ -37,7 +37,7 @@ fn settings_that_cannot_work_are_refused_by_name() {
         (|settings: &mut EngineSettings| settings.memory_bytes_max = 1000) as fn(&mut EngineSettings),
         |settings| settings.queries_max = 0,
         |settings| settings.inserts_max = 0,
-        |settings| settings.guest_queries_max = 0,
+        |settings| settings.reader_queries_max = 0,
     ] {
         let mut settings = EngineSettings::new("/nowhere");
         change(&mut settings);
@@ -129,6 +129,28 @@ fn a_closed_engine_lets_another_folder_be_opened_and_the_process_end() {
         .unwrap();
     assert!(child.status.success(), "{}{}", child.status, String::from_utf8_lossy(&child.stdout));
     assert!(!folder.path().join("one/status").exists(), "the engine did not close its folder");
+}
+
+/// Not a test by itself: the other process of the test below.
+#[test]
+fn the_child_exits_with_an_open_engine() {
+    let Some(folder) = env::var_os(CHILD_FOLDER).map(PathBuf::from) else { return };
+    let engine = Arc::new(Engine::open(&EngineSettings::new(folder)).unwrap());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(execute(&client(&engine), "CREATE TABLE t (n UInt64) ENGINE = MergeTree ORDER BY n"));
+    runtime.block_on(execute(&client(&engine), "INSERT INTO t SELECT number FROM numbers(1000000)"));
+    std::process::exit(7);
+}
+
+#[test]
+fn a_process_that_exits_with_an_open_engine_keeps_its_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = Command::new(env::current_exe().unwrap())
+        .args(["opening::the_child_exits", "--test-threads=1"])
+        .env(CHILD_FOLDER, folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(child.status.code(), Some(7), "{}", child.status);
 }
 
 /// Starts the child, waits for `batches` of its reports, kills it and returns the last one.

@@ -1,4 +1,4 @@
-    toString(event_id) AS event_id,
+toString(event_id) AS event_id,
     toUnixTimestamp64Micro(event_time) AS event_time_us,
     toUnixTimestamp64Micro(injected_time) AS injected_time_us,
     toUnixTimestamp64Micro(received_time) AS received_time_us,

@@ -1,0 +1,118 @@
+//! Reads the settings: defaults, then the file, then the environment.
+
+use crate::config::Config;
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Where the settings file is looked for when none is named.
+const DEFAULT_FILE: &str = "relaylens.toml";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("settings file {0} does not exist")]
+    NoFile(PathBuf),
+    #[error("settings cannot be used: {0}")]
+    Bad(Box<figment::Error>),
+    #[error("settings cannot be used: {setting}: {message}")]
+    Wrong { setting: &'static str, message: String },
+}
+
+/// Reads `file`, or `relaylens.toml` when it is there, and `RELAYLENS_…` variables over it.
+///
+/// # Errors
+///
+/// [`ConfigError`] with the setting, its place and what to change.
+pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+    if let Some(file) = file
+        && !file.is_file()
+    {
+        return Err(ConfigError::NoFile(file.to_owned()));
+    }
+    let config: Config = Figment::from(Serialized::defaults(Config::default()))
+        .merge(Toml::file(file.unwrap_or(Path::new(DEFAULT_FILE))))
+        // `RELAYLENS_CHDB` is the engine's own variable (see `store::embedded`).
+        .merge(Env::prefixed("RELAYLENS_").ignore(&["chdb"]).split("__"))
+        .extract()
+        .map_err(|error| ConfigError::Bad(Box::new(error)))?;
+    config.check()?;
+    Ok(config)
+}
+
+impl Config {
+    /// Checks what the types cannot say. Called again after the command line has had its say.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Wrong`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |setting, message: &str| Err(ConfigError::Wrong { setting, message: message.to_owned() });
+        if !self.http.listen.ip().is_loopback() && self.http.token_file.is_none() {
+            return wrong(
+                "http.listen",
+                "an address that others can reach needs `http.token_file`, else anyone reads your recipients",
+            );
+        }
+        if self.embedded.listen.is_some() && self.embedded.token_file.is_none() {
+            return wrong("embedded.listen", "needs `embedded.token_file`: SQL can read files of this machine");
+        }
+        if self.clickhouse.url.is_some() && self.embedded.listen.is_some() {
+            return wrong("embedded.listen", "with `clickhouse.url` there is no embedded engine to open");
+        }
+        if self.clickhouse.cluster.is_some() && self.clickhouse.nodes.is_empty() {
+            return wrong("clickhouse.nodes", "name the URL of every node of the cluster");
+        }
+        if self.pipeline.batch_rows_max == 0 || self.pipeline.batch_rows_max > 500_000 {
+            return wrong("pipeline.batch_rows_max", "1 to 500000");
+        }
+        if self.spool.bytes_max < 2 * self.spool.segment_bytes {
+            return wrong("spool.bytes_max", "at least twice `spool.segment_bytes`");
+        }
+        let names = self.sources.postfix.iter().map(|log| ("postfix", &log.name));
+        let names = names.chain(self.sources.kumomta.iter().map(|log| ("kumomta", &log.name)));
+        let mut seen = BTreeSet::new();
+        for (kind, name) in names {
+            if name.is_empty() || !seen.insert((kind, name)) {
+                return wrong("sources", &format!("{kind} source `{name}` needs a name that no other has"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().expect("a folder for the test");
+        let file = dir.path().join("relaylens.toml");
+        std::fs::write(&file, text).expect("the file can be written");
+        load(Some(&file))
+    }
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        assert_eq!(load_text("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        let error = load_text("[spool]\nbyte_max = 3\n").unwrap_err().to_string();
+        assert!(error.contains("byte_max") && error.contains("bytes_max"), "{error}");
+    }
+
+    #[test]
+    fn an_open_address_needs_a_token() {
+        let error = load_text("[http]\nlisten = \"0.0.0.0:8080\"\n").unwrap_err().to_string();
+        assert!(error.contains("http.token_file"), "{error}");
+    }
+
+    #[test]
+    fn two_sources_of_one_name_are_an_error() {
+        let log = "[[sources.postfix]]\nname = \"mx1\"\npath = \"/var/log/mail.log\"\n";
+        assert!(load_text(&log.repeat(2)).is_err());
+        assert!(load_text(log).is_ok());
+    }
+}

@@ -1,0 +1,198 @@
+//! Every setting: unit, default, limit, why.
+//!
+//! Way: `cli` reads `relaylens.toml` and the environment once, each floor gets its own part.
+//! A key that no setting has is an error. `RELAYLENS_HTTP__LISTEN=…` in the environment sets `[http] listen`.
+//! Secrets are read from files and never shown.
+
+mod load;
+
+pub use load::{ConfigError, load};
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// All settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Folder for spool, checkpoint and the embedded database. Default `relaylens-data` in the working directory.
+    pub data_dir: PathBuf,
+    pub http: Http,
+    pub clickhouse: ClickHouse,
+    pub embedded: Embedded,
+    pub spool: Spool,
+    pub pipeline: Pipeline,
+    pub retention: Retention,
+    pub classify: Classify,
+    pub sources: Sources,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: "relaylens-data".into(),
+            http: Http::default(),
+            clickhouse: ClickHouse::default(),
+            embedded: Embedded::default(),
+            spool: Spool::default(),
+            pipeline: Pipeline::default(),
+            retention: Retention::default(),
+            classify: Classify::default(),
+            sources: Sources::default(),
+        }
+    }
+}
+
+/// The port for pages, API and doors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Address and port. Default `127.0.0.1:8080`; any other than a loopback address needs `token_file`.
+    pub listen: SocketAddr,
+    /// File with the token that every request must bring: `Authorization: Bearer TOKEN`, or as the password of any
+    /// user in a browser. Default none, for loopback alone.
+    pub token_file: Option<PathBuf>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), token_file: None }
+    }
+}
+
+/// A ClickHouse server or cluster instead of the embedded engine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClickHouse {
+    /// Such as `http://127.0.0.1:8123`. Default none: the embedded engine is used.
+    pub url: Option<String>,
+    pub user: Option<String>,
+    pub password_file: Option<PathBuf>,
+    /// Default `default`. It must exist.
+    pub database: Option<String>,
+    /// Name of the cluster in `remote_servers`. Default none: one server.
+    pub cluster: Option<String>,
+    /// URLs of all nodes of the cluster: the migrator makes the tables on each itself.
+    pub nodes: Vec<String>,
+}
+
+/// The embedded ClickHouse engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Embedded {
+    /// Path of `libchdb.so`. Default none: looked for in the usual places.
+    pub library: Option<PathBuf>,
+    /// Most memory for the engine's work, in bytes. Default 2 GiB, at least 256 MiB.
+    pub memory_bytes_max: u64,
+    /// Opens the engine for reading to curl or Grafana, such as `127.0.0.1:8123`. Loopback alone. Default none. Whoever
+    /// holds the token can read any file that relaylens can read: SQL has a function for that.
+    pub listen: Option<SocketAddr>,
+    /// File with the token for `listen`, which needs it.
+    pub token_file: Option<PathBuf>,
+}
+
+impl Default for Embedded {
+    fn default() -> Self {
+        Self { library: None, memory_bytes_max: 2 << 30, listen: None, token_file: None }
+    }
+}
+
+/// The queue on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Spool {
+    /// Bytes at which the doors answer "try later". Default 8 GiB: about 15 million events, half a day of a busy relay
+    /// without a database.
+    pub bytes_max: u64,
+    /// Bytes of one file. Default 64 MiB.
+    pub segment_bytes: u64,
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Self { bytes_max: 8 << 30, segment_bytes: 64 << 20 }
+    }
+}
+
+/// From the spool into the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pipeline {
+    /// Events after which a batch is written. Default 100 000: a larger block gains nothing, and two are in memory.
+    pub batch_rows_max: usize,
+    /// Bytes of encoded events after which a batch is written. Default 64 MiB.
+    pub batch_bytes_max: usize,
+    /// Milliseconds for which a batch waits for more. Default 1000: what a person waits for a fresh page.
+    pub batch_wait_ms: u64,
+    /// Event ids kept in memory to know a repeated event. Default 1 000 000, about 40 MB. Older events are looked up in
+    /// the database.
+    pub recent_ids_max: usize,
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self { batch_rows_max: 100_000, batch_bytes_max: 64 << 20, batch_wait_ms: 1000, recent_ids_max: 1_000_000 }
+    }
+}
+
+/// What replies mean.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Classify {
+    /// TOML file of your own rules; they come before the shipped ones. Default none.
+    pub rules_file: Option<PathBuf>,
+}
+
+/// Relays whose logs relaylens follows by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sources {
+    pub postfix: Vec<PostfixLog>,
+    pub kumomta: Vec<KumomtaLog>,
+}
+
+/// A Postfix log file to follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostfixLog {
+    /// Your name for the relay; unique.
+    pub name: String,
+    /// Such as `/var/log/mail.log`.
+    pub path: PathBuf,
+    /// Time zone of stamps that have none, such as `Europe/Berlin`. Default the system's.
+    #[serde(default)]
+    pub time_zone: Option<String>,
+}
+
+/// A folder of KumoMTA log segments to follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KumomtaLog {
+    /// Your name for the relay; unique.
+    pub name: String,
+    /// KumoMTA's `log_dir`.
+    pub dir: PathBuf,
+}
+
+/// Days that rows are kept after their own time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Single events, with recipient addresses. Default 90: long enough to explain last quarter's bounce.
+    pub events_days: u16,
+    /// Counts per minute. Default 8: a week and its neighbour, for series finer than an hour.
+    pub minutes_days: u16,
+    /// Counts per hour. Default 1095: three years of the same season.
+    pub hours_days: u16,
+    /// Items that could not be read, with their bytes. Default 30.
+    pub rejects_days: u16,
+    /// The ledger. Default 90.
+    pub ledger_days: u16,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { events_days: 90, minutes_days: 8, hours_days: 1095, rejects_days: 30, ledger_days: 90 }
+    }
+}

@@ -1,0 +1,71 @@
+//! What counts as an item of a payload: one line that is not empty.
+//!
+//! Way: the doors count items with this when they hand a payload to the spool, and `pipeline` reads them with it, so
+//! that both ends of the ledger count the same.
+
+/// The items of a payload in order, each with the offset of its first byte.
+///
+/// Lines end with `\n` or `\r\n`; the last one may lack its end. Empty lines are no items; a line of blanks is one.
+pub fn items(payload: &[u8]) -> Items<'_> {
+    Items { payload, at: 0 }
+}
+
+/// See [`items`].
+#[derive(Debug, Clone)]
+pub struct Items<'a> {
+    payload: &'a [u8],
+    /// Where the next line begins.
+    at: usize,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = (usize, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.at < self.payload.len() {
+            let begin = self.at;
+            let rest = &self.payload[begin..];
+            let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
+            self.at = begin + line.len() + 1;
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !line.is_empty() {
+                return Some((begin, line));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(payload: &str, expect: &[(usize, &str)]) {
+        let got: Vec<_> = items(payload.as_bytes()).collect();
+        let expect: Vec<_> = expect.iter().map(|(at, line)| (*at, line.as_bytes())).collect();
+        assert_eq!(got, expect, "payload was {payload:?}");
+    }
+
+    #[test]
+    fn each_line_is_an_item_with_its_offset() {
+        check("one\ntwo\n", &[(0, "one"), (4, "two")]);
+    }
+
+    #[test]
+    fn the_last_line_may_lack_its_end() {
+        check("one\r\ntwo", &[(0, "one"), (5, "two")]);
+    }
+
+    #[test]
+    fn empty_lines_are_no_items() {
+        check("", &[]);
+        check("\n\r\n\n", &[]);
+        check("\none\n\r\n\n \n", &[(1, "one"), (8, " ")]);
+    }
+
+    #[test]
+    fn only_one_carriage_return_belongs_to_the_line_end() {
+        check("one\r\r\n", &[(0, "one\r")]);
+    }
+}

@@ -1,0 +1,210 @@
+//! From the spool into the database: read, classify, drop what is known, write in batches, move the checkpoint.
+//!
+//! Way: doors append to the spool; a thread reads it in order and makes batches ([`assemble`]); a task writes them
+//! ([`write`]) while the thread makes the next one.
+//!
+//! After a crash: `checkpoint.json` tells which records are stored and which batch was being written. That batch is
+//! made again from the same records and written with the same token, so that the database takes what it lacks and
+//! nothing twice. Readers with a memory start from `readers.json` and read again what came after it.
+//! Not here: accepting bytes (`ingest`), what a reply means (`classify`), SQL (`store`).
+
+mod assemble;
+mod checkpoint;
+mod known;
+mod progress;
+mod read;
+mod readers;
+mod write;
+
+pub use checkpoint::{Checkpoint, CheckpointError, SourceTotals};
+pub use progress::{Progress, ProgressNow};
+pub use readers::{ReaderOptions, ReaderStateError};
+
+use crate::classify::Classifier;
+use crate::model::{FilePosition, SourceRef, Text};
+use crate::pipeline::assemble::Assembler;
+use crate::pipeline::checkpoint::{Home, note_file};
+use crate::pipeline::known::RecentIds;
+use crate::pipeline::readers::Readers;
+use crate::spool::{Spool, SpoolError, SpoolReader};
+use crate::store::{Store, StoreError};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How the pipeline works.
+pub struct PipelineOptions {
+    /// Folder of the checkpoint.
+    pub dir: PathBuf,
+    pub batch_rows_max: usize,
+    pub batch_bytes_max: usize,
+    pub batch_wait: Duration,
+    pub recent_ids_max: usize,
+    pub readers: ReaderOptions,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Reader(#[from] ReaderStateError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the pipeline's thread cannot be started")]
+    Thread(#[source] std::io::Error),
+    #[error("the pipeline's thread has failed; the log tells why")]
+    Died,
+}
+
+/// A running pipeline.
+pub struct Pipeline {
+    progress: Arc<Progress>,
+    files: BTreeMap<SourceRef, Vec<FilePosition>>,
+    reading: JoinHandle<Result<(), PipelineError>>,
+    writing: tokio::task::JoinHandle<Result<(), PipelineError>>,
+}
+
+impl Pipeline {
+    /// Takes up the work where it was left. Call it before any door is opened: it also finds out what has been read of
+    /// the followed files.
+    ///
+    /// # Errors
+    ///
+    /// [`PipelineError`] when checkpoint, spool or store cannot be read.
+    pub async fn start(
+        options: PipelineOptions,
+        spool: Spool,
+        store: Store,
+        classifier: Classifier,
+        shutdown: watch::Receiver<bool>,
+    ) -> Result<Self, PipelineError> {
+        let home = Home::new(&options.dir);
+        let spool_id = spool.id().to_string();
+        let mut checkpoint = home.checkpoint()?;
+        let mut states = home.readers()?;
+        if checkpoint.spool_id != spool_id {
+            if !checkpoint.spool_id.is_empty() {
+                tracing::warn!("the spool is a new one: the ledger begins anew");
+            }
+            checkpoint = Checkpoint { spool_id: spool_id.clone(), ..Checkpoint::default() };
+        }
+        if states.spool_id != spool_id || states.seq > checkpoint.stored_seq {
+            states = checkpoint::ReaderStates { spool_id, ..Default::default() };
+        }
+        let next_seq = checkpoint.stored_seq + 1;
+        let reader = spool.reader(next_seq)?;
+        let ingest_node = Text::from(&checkpoint.spool_id[..16.min(checkpoint.spool_id.len())]);
+        let stored = store.recent_ids(&ingest_node, next_seq, options.recent_ids_max as u64).await?;
+        let mut assembler = Assembler {
+            readers: Readers::restore(options.readers, &states.states)?,
+            classifier,
+            recent: RecentIds::new(options.recent_ids_max, &stored),
+            ingest_node,
+            scratch: Vec::new(),
+        };
+        drop(stored);
+        catch_up(&spool, states.seq, checkpoint.stored_seq, &mut assembler)?;
+        let files = files_read(&spool, &checkpoint)?;
+
+        let progress = Arc::new(Progress::default());
+        progress.begin(&checkpoint);
+        // One batch waits while one is written: more would only hold memory.
+        let (batches, to_write) = mpsc::channel(1);
+        let reading = read::Reading {
+            reader,
+            assembler,
+            store: store.clone(),
+            pending_last_seq: checkpoint.pending_last_seq,
+            rows_max: options.batch_rows_max,
+            bytes_max: options.batch_bytes_max,
+            wait: options.batch_wait,
+            batches,
+            progress: Arc::clone(&progress),
+            shutdown: shutdown.clone(),
+            runtime: tokio::runtime::Handle::current(),
+        };
+        let reading = std::thread::Builder::new()
+            .name("pipeline".to_owned())
+            .spawn(move || reading.run())
+            .map_err(PipelineError::Thread)?;
+        let states_seq = states.seq;
+        let writing =
+            write::Writing { home, checkpoint, states_seq, spool, store, progress: Arc::clone(&progress), shutdown };
+        let writing = tokio::spawn(writing.run(to_write));
+        Ok(Self { progress, files, reading, writing })
+    }
+
+    pub const fn progress(&self) -> &Arc<Progress> {
+        &self.progress
+    }
+
+    /// How far each followed or imported file had been read when the pipeline started: what is stored, and what waits
+    /// in the spool.
+    pub const fn files(&self) -> &BTreeMap<SourceRef, Vec<FilePosition>> {
+        &self.files
+    }
+
+    /// Whether the work has ended, which it only does at shutdown or by a fault.
+    pub fn has_ended(&self) -> bool {
+        self.writing.is_finished()
+    }
+
+    /// Waits until the work has ended.
+    ///
+    /// # Errors
+    ///
+    /// The fault that ended it.
+    pub async fn join(self) -> Result<(), PipelineError> {
+        let written = self.writing.await.map_err(|_| PipelineError::Died)?;
+        let read = tokio::task::spawn_blocking(move || self.reading.join()).await;
+        let read = read.map_err(|_| PipelineError::Died)?.map_err(|_| PipelineError::Died)?;
+        written.and(read)
+    }
+}
+
+/// Brings readers with a memory from record `from_seq` to record `to_seq`.
+fn catch_up(spool: &Spool, from_seq: u64, to_seq: u64, assembler: &mut Assembler) -> Result<(), PipelineError> {
+    if from_seq == 0 && spool.stats().first_seq > 1 {
+        // No reader had a memory when the records were released, so none misses them.
+        return Ok(());
+    }
+    each_entry(&mut spool.reader(from_seq + 1)?, to_seq, |entry| assembler.catch_up(entry))
+}
+
+/// How far every file has been read, by the checkpoint and the records after it.
+fn files_read(
+    spool: &Spool,
+    checkpoint: &Checkpoint,
+) -> Result<BTreeMap<SourceRef, Vec<FilePosition>>, PipelineError> {
+    let known = checkpoint.sources.iter().map(|totals| (totals.source.clone(), totals.files.clone()));
+    let mut files: BTreeMap<SourceRef, Vec<FilePosition>> = known.collect();
+    each_entry(&mut spool.reader(checkpoint.stored_seq + 1)?, u64::MAX, |entry| {
+        if !entry.file.is_empty() {
+            let offset = entry.offset + entry.payload.len() as u64;
+            let position = FilePosition { file: entry.file.clone(), offset };
+            note_file(files.entry(entry.source.clone()).or_default(), position);
+        }
+    })?;
+    Ok(files)
+}
+
+fn each_entry(
+    reader: &mut SpoolReader,
+    to_seq: u64,
+    mut see: impl FnMut(&crate::spool::Entry),
+) -> Result<(), PipelineError> {
+    while reader.next_seq() <= to_seq {
+        let entries = reader.read_batch(read::READ_BYTES, read::READ_RECORDS)?;
+        if entries.is_empty() {
+            break;
+        }
+        entries.iter().filter(|entry| entry.seq <= to_seq).for_each(&mut see);
+    }
+    Ok(())
+}

@@ -1,1 +1,0 @@
-(sum(delivered) + sum(hard) + sum(soft) + sum(block) + sum(other) + sum(expired))

@@ -1,0 +1,175 @@
+//! What a page or the API answers when it cannot answer: the one place where an error gets its status.
+
+use crate::store::StoreError;
+use crate::web::params::ParamsError;
+use crate::web::parts::Layout;
+use askama::Template;
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+
+/// All that a page can answer instead of itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PageError {
+    #[error("the address asks for something that this page cannot show")]
+    Params(#[from] ParamsError),
+    #[error("there is no {0}")]
+    NotFound(&'static str),
+    #[error("the store did not answer")]
+    Store(#[from] StoreError),
+    #[error("the page could not be drawn")]
+    Render(#[from] askama::Error),
+}
+
+/// Title, text and what to do, as a reader may see it.
+struct Told {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    text: String,
+    advice: &'static str,
+}
+
+impl PageError {
+    fn told(&self) -> Told {
+        match self {
+            Self::Params(error) => Told {
+                status: StatusCode::BAD_REQUEST,
+                code: "bad_request",
+                title: "This address cannot be read",
+                text: error.to_string(),
+                advice: "Change that part of the address, or go back to the overview and choose anew.",
+            },
+            Self::NotFound(what) => Told {
+                status: StatusCode::NOT_FOUND,
+                code: "not_found",
+                title: "Not found",
+                text: format!("There is no {what}."),
+                advice: "It may have been removed by its retention time, or the address is mistyped.",
+            },
+            Self::Store(_) => Told {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                code: "store_unavailable",
+                title: "The store does not answer",
+                text: "ClickHouse did not answer this question. Events are still accepted and wait in the spool."
+                    .to_owned(),
+                advice: "Try again in a moment. The log says why it failed; /readyz says when it is back.",
+            },
+            Self::Render(_) => Told {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                code: "internal",
+                title: "The page could not be drawn",
+                text: "This is a fault of relaylens itself.".to_owned(),
+                advice: "The log says more.",
+            },
+        }
+    }
+
+    /// Logs what the operator must know; mistyped addresses are the reader's own affair.
+    fn log(&self) {
+        if let Self::Store(_) | Self::Render(_) = self {
+            tracing::error!(error = chain(self), "page failed: {self}");
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[derive(Template)]
+#[template(path = "pages/error.html")]
+struct ErrorPage {
+    layout: Layout,
+    status: u16,
+    title: &'static str,
+    text: Vec<Span>,
+    advice: &'static str,
+}
+
+/// A piece of text, set as code when it stood between backticks.
+struct Span {
+    is_code: bool,
+    text: String,
+}
+
+fn spans(text: &str) -> Vec<Span> {
+    let pieces = text.split('`').enumerate();
+    pieces.map(|(index, piece)| Span { is_code: index % 2 == 1, text: piece.to_owned() }).collect()
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        self.log();
+        let Told { status, title, text, advice, .. } = self.told();
+        let page = ErrorPage {
+            layout: Layout::bare(title),
+            status: status.as_u16(),
+            title,
+            text: spans(&text),
+            advice,
+        };
+        match page.render() {
+            Ok(html) => (status, Html(html)).into_response(),
+            Err(_) => (status, title).into_response(),
+        }
+    }
+}
+
+/// The same, told as JSON.
+#[derive(Debug)]
+pub(crate) struct ApiError(PageError);
+
+impl<E: Into<PageError>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+#[derive(serde::Serialize)]
+struct ApiErrorBody {
+    code: &'static str,
+    message: String,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.0.log();
+        let Told { status, code, text, .. } = self.0.told();
+        let body = ApiErrorBody { code, message: text };
+        (status, Json(std::collections::BTreeMap::from([("error", body)]))).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store_error() -> PageError {
+        StoreError::Query { query: "outcome_totals", source: clickhouse::error::Error::RowNotFound }.into()
+    }
+
+    #[test]
+    fn each_error_has_its_status() {
+        let params = ParamsError::TooLong { bytes: 9_000 };
+        assert_eq!(PageError::from(params).into_response().status(), StatusCode::BAD_REQUEST);
+        assert_eq!(PageError::NotFound("page").into_response().status(), StatusCode::NOT_FOUND);
+        assert_eq!(store_error().into_response().status(), StatusCode::SERVICE_UNAVAILABLE);
+        let render = PageError::Render(askama::Error::Fmt);
+        assert_eq!(render.into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[test]
+    fn the_inner_text_of_a_store_error_is_not_shown() {
+        assert!(!store_error().told().text.contains("outcome_totals"));
+    }
+
+    #[test]
+    fn the_api_tells_the_same_status() {
+        assert_eq!(
+            ApiError::from(PageError::NotFound("message")).into_response().status(),
+            StatusCode::NOT_FOUND
+        );
+    }
+}

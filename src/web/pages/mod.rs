@@ -1,0 +1,34 @@
+//! One file for each page: what it asks the store, and how it puts the answers together.
+
+mod bounces;
+mod deferrals;
+mod health;
+mod messages;
+mod metrics;
+mod overview;
+mod providers;
+mod rejects;
+mod trace;
+
+use crate::web::Site;
+use crate::web::error::PageError;
+use axum::Router;
+use axum::routing::get;
+use std::sync::Arc;
+
+pub(crate) fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/providers", get(providers::show))
+        .route("/bounces", get(bounces::show))
+        .route("/deferrals", get(deferrals::show))
+        .route("/messages", get(messages::show))
+        .route("/messages/trace", get(trace::show))
+        .route("/health", get(health::show))
+        .route("/health/rejects", get(rejects::show))
+        .route("/help/metrics", get(metrics::show))
+}
+
+pub(crate) async fn not_found() -> PageError {
+    PageError::NotFound("such page")
+}
