@@ -6,5 +6,8 @@ pub mod classify;
 pub mod config;
 pub mod spool;
 pub mod store;
+pub mod ingest;
 pub mod pipeline;
 pub mod web;
+pub mod app;
+pub mod cli;

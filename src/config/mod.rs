@@ -26,6 +26,8 @@ pub struct Config {
     pub retention: Retention,
     pub classify: Classify,
     pub sources: Sources,
+    /// What the relay's log does not say itself: which IP, pool, stream, tenant or campaign an event belongs to.
+    pub labels: Vec<Label>,
 }
 
 impl Default for Config {
@@ -40,6 +42,7 @@ impl Default for Config {
             retention: Retention::default(),
             classify: Classify::default(),
             sources: Sources::default(),
+            labels: Vec::new(),
         }
     }
 }
@@ -195,4 +198,29 @@ impl Default for Retention {
     fn default() -> Self {
         Self { events_days: 90, minutes_days: 8, hours_days: 1095, rejects_days: 30, ledger_days: 90 }
     }
+}
+
+/// Labels for the events that match: all conditions given must hold. Rules are tried in order, each fills what is still
+/// empty. Values may use groups of the expressions: `$1`, `$name`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Label {
+    /// The egress source (with Postfix the service's name, `out-1` in `postfix/out-1/smtp`), whole.
+    pub egress_source: Option<String>,
+    /// Regular expression for the envelope sender.
+    pub env_from: Option<String>,
+    /// Regular expression for the message id.
+    pub message_id: Option<String>,
+    pub set: LabelValues,
+}
+
+/// What a [`Label`] sets.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LabelValues {
+    pub sending_ip: Option<std::net::IpAddr>,
+    pub pool: Option<String>,
+    pub tenant: Option<String>,
+    pub stream: Option<String>,
+    pub campaign: Option<String>,
 }

@@ -128,10 +128,8 @@ impl Intake {
 /// A tailer starts from the position of the *last* entry of each file, by seq: a file that was cut back is read again
 /// from a lower offset.
 pub fn position_after(entry: &Entry) -> Option<FilePosition> {
-    (!entry.file.is_empty()).then(|| FilePosition {
-        file: entry.file.clone(),
-        offset: entry.offset + entry.payload.len() as u64,
-    })
+    (!entry.file.is_empty())
+        .then(|| FilePosition { file: entry.file.clone(), offset: entry.offset + entry.payload.len() as u64 })
 }
 
 /// A part of a payload that becomes one record of the spool.

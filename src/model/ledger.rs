@@ -51,6 +51,20 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    pub const ALL: [Self; 7] = [
+        Self::Syntax,
+        Self::Encoding,
+        Self::MissingField,
+        Self::BadValue,
+        Self::UnknownType,
+        Self::BadTime,
+        Self::TooLarge,
+    ];
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Syntax => "syntax",

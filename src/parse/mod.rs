@@ -3,11 +3,9 @@
 //! Way: a door puts bytes into the spool, `pipeline` hands them to the reader of their source, one item at a time.
 //! Not here: deciding what a reply means (`classify`), where the bytes come from (`ingest`).
 
-mod items;
+pub mod items;
 pub mod ndjson;
 pub mod relay;
-
-pub use items::items;
 
 use crate::model::{Event, RejectReason, SourceRef, Text, Timestamp};
 

@@ -1,9 +1,11 @@
 //! Makes a batch of rows from entries of the spool: read, classify, drop what is known, encode.
 
 use crate::classify::Classifier;
-use crate::model::{Event, EventId, FilePosition, ItemCounts, SourceRef, Text, Timestamp};
-use crate::parse::{Item, Reject, items};
+use crate::model::{Event, EventId, ItemCounts, SourceRef, Text, Timestamp};
+use crate::parse::items::items;
+use crate::parse::{Item, Reject};
 use crate::pipeline::checkpoint::SourceTotals;
+use crate::pipeline::labels::Labels;
 use crate::pipeline::known::{RecentIds, Seen};
 use crate::pipeline::readers::Readers;
 use crate::spool::Entry;
@@ -17,6 +19,7 @@ const REJECT_BYTES_MAX: usize = 1 << 20;
 pub(super) struct Assembler {
     pub(super) readers: Readers,
     pub(super) classifier: Classifier,
+    pub(super) labels: Labels,
     pub(super) recent: RecentIds,
     /// Names the spool in every row.
     pub(super) ingest_node: Text,
@@ -105,6 +108,7 @@ impl Assembler {
             seen != Seen::Known
         });
         for event in read.iter_mut() {
+            self.labels.apply(event);
             self.classifier.apply(event);
         }
         if read.is_empty() {
@@ -223,9 +227,8 @@ impl Draft {
         self.count(&entry.source, minute, counts, events);
         let totals = self.totals_of(&entry.source);
         totals.accepted_total = entry.accepted_total;
-        if !entry.file.is_empty() {
-            let offset = entry.offset + entry.payload.len() as u64;
-            totals.note_file(FilePosition { file: entry.file.clone(), offset });
+        if let Some(position) = entry.position_after() {
+            totals.note_file(position);
         }
     }
 

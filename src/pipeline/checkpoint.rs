@@ -67,11 +67,11 @@ impl SourceTotals {
     }
 }
 
-/// Notes how far a file has been read; a file read further is the newest.
+/// Notes how far a file has been read: it is the newest, and its last position counts, not its farthest (a log may be
+/// cut back).
 pub(super) fn note_file(files: &mut Vec<FilePosition>, position: FilePosition) {
-    let known = files.iter().position(|known| known.file == position.file).map(|at| files.remove(at));
-    let offset = known.map_or(0, |known| known.offset).max(position.offset);
-    files.push(FilePosition { offset, ..position });
+    files.retain(|known| known.file != position.file);
+    files.push(position);
     if files.len() > FILES_REMEMBERED {
         files.remove(0);
     }
@@ -157,11 +157,15 @@ mod tests {
     }
 
     #[test]
-    fn a_file_position_only_moves_on() {
+    fn the_last_position_of_a_file_counts_and_old_files_are_forgotten() {
         let mut files = Vec::new();
         for offset in [10, 30, 20] {
             note_file(&mut files, FilePosition { file: "a".into(), offset });
         }
-        assert_eq!(files, [FilePosition { file: "a".into(), offset: 30 }]);
+        assert_eq!(files, [FilePosition { file: "a".into(), offset: 20 }]);
+        for number in 0..FILES_REMEMBERED {
+            note_file(&mut files, FilePosition { file: format!("b{number}").into(), offset: 1 });
+        }
+        assert_eq!((files.len(), files[0].file.as_str()), (FILES_REMEMBERED, "b0"));
     }
 }

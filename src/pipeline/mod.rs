@@ -11,12 +11,14 @@
 mod assemble;
 mod checkpoint;
 mod known;
+mod labels;
 mod progress;
 mod read;
 mod readers;
 mod write;
 
 pub use checkpoint::{Checkpoint, CheckpointError, SourceTotals};
+pub use labels::{LabelError, Labels};
 pub use progress::{Progress, ProgressNow};
 pub use readers::{ReaderOptions, ReaderStateError};
 
@@ -44,6 +46,7 @@ pub struct PipelineOptions {
     pub batch_wait: Duration,
     pub recent_ids_max: usize,
     pub readers: ReaderOptions,
+    pub labels: Labels,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +107,7 @@ impl Pipeline {
         let mut assembler = Assembler {
             readers: Readers::restore(options.readers, &states.states)?,
             classifier,
+            labels: options.labels,
             recent: RecentIds::new(options.recent_ids_max, &stored),
             ingest_node,
             scratch: Vec::new(),
@@ -185,9 +189,7 @@ fn files_read(
     let known = checkpoint.sources.iter().map(|totals| (totals.source.clone(), totals.files.clone()));
     let mut files: BTreeMap<SourceRef, Vec<FilePosition>> = known.collect();
     each_entry(&mut spool.reader(checkpoint.stored_seq + 1)?, u64::MAX, |entry| {
-        if !entry.file.is_empty() {
-            let offset = entry.offset + entry.payload.len() as u64;
-            let position = FilePosition { file: entry.file.clone(), offset };
+        if let Some(position) = entry.position_after() {
             note_file(files.entry(entry.source.clone()).or_default(), position);
         }
     })?;

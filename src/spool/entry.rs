@@ -3,7 +3,7 @@
 //! Way: a door makes a [`NewEntry`], the spool gives it a number and a running count, `pipeline` reads an [`Entry`].
 //! Not here: record headers and checksums (`record`), splitting the payload into items (`pipeline`).
 
-use crate::model::{SourceRef, Text, Timestamp};
+use crate::model::{FilePosition, SourceRef, Text, Timestamp};
 use crate::spool::SpoolLimits;
 use crate::spool::error::SpoolError;
 use crate::spool::record;
@@ -56,6 +56,18 @@ pub struct Entry {
     pub offset: u64,
     pub file: Text,
     pub payload: Bytes,
+}
+
+impl Entry {
+    /// How far the entry's file has been read with it; `None` for an entry without a file.
+    ///
+    /// Of several entries of one file the last one tells: a file that was cut back is read again from a lower offset.
+    pub fn position_after(&self) -> Option<FilePosition> {
+        (!self.file.is_empty()).then(|| FilePosition {
+            file: self.file.clone(),
+            offset: self.offset + self.payload.len() as u64,
+        })
+    }
 }
 
 impl NewEntry {

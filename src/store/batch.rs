@@ -5,6 +5,7 @@
 //! the same records, changes nothing where it had arrived and completes what had not, views included.
 
 use crate::model::{ItemCounts, RejectReason, SourceRef, Text, Timestamp};
+use crate::store::embedded::{BareInsertError, Engine};
 use crate::store::events::EventBlock;
 use crate::store::native::{Block, ColumnSpec, Encoded};
 use crate::store::{Store, StoreError};
@@ -12,6 +13,17 @@ use std::time::Duration;
 
 /// An insert that takes longer has met a database that is stuck: it is given up and tried again.
 const INSERT_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// What every insert runs with.
+const INSERT_SETTINGS: [(&str, &str); 5] = [
+    // On a server asynchronous inserts are the default; they would acknowledge before the rows are safe.
+    ("async_insert", "0"),
+    ("insert_deduplicate", "1"),
+    ("deduplicate_blocks_in_dependent_materialized_views", "1"),
+    // A batch must stay one block, else a part of it could be taken for the whole.
+    ("max_insert_block_size", "4000000"),
+    ("distributed_foreground_insert", "1"),
+];
 
 /// One kept item that could not be read.
 #[derive(Debug, Clone)]
@@ -92,6 +104,22 @@ impl Sealed {
     pub const fn label(&self) -> &BatchLabel {
         &self.label
     }
+
+    /// Writes the batch with nothing between it and the engine's C interface: what [`Store::insert`] is measured
+    /// against. Blocks until it is stored.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    pub(crate) fn insert_bare(&self, engine: &Engine) -> Result<(), BareInsertError> {
+        let token = self.label.token();
+        for (table, rows) in &self.blocks {
+            let token = ("insert_deduplication_token", token.as_str());
+            let settings = INSERT_SETTINGS.into_iter().chain([token]);
+            engine.insert_native(&rows.insert_into(table), settings, &rows.chunks)?;
+        }
+        Ok(())
+    }
 }
 
 impl Store {
@@ -119,21 +147,11 @@ impl Store {
     }
 
     async fn insert_block(&self, table: &'static str, rows: &Encoded, token: &str) -> Result<(), StoreError> {
-        // Table and columns are names from this floor.
-        let sql = format!("INSERT INTO {table} ({}) FORMAT Native", rows.columns);
+        let sql = format!("{} FORMAT Native", rows.insert_into(table));
         let failed = |source| StoreError::Insert { table, source };
-        let mut insert = self
-            .client
-            .insert_formatted_with(sql)
-            // On a server asynchronous inserts are the default; they would acknowledge before the rows are safe.
-            .with_setting("async_insert", "0")
-            .with_setting("insert_deduplicate", "1")
-            .with_setting("insert_deduplication_token", token)
-            .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
-            // A batch must stay one block, else a part of it could be taken for the whole.
-            .with_setting("max_insert_block_size", "4000000")
-            .with_setting("distributed_foreground_insert", "1")
-            .with_timeouts(None, Some(INSERT_TIMEOUT));
+        let insert = self.client.insert_formatted_with(sql).with_timeouts(None, Some(INSERT_TIMEOUT));
+        let insert = INSERT_SETTINGS.into_iter().fold(insert, |insert, (name, value)| insert.with_setting(name, value));
+        let mut insert = insert.with_setting("insert_deduplication_token", token);
         for chunk in &rows.chunks {
             insert.send(chunk.clone()).await.map_err(failed)?;
         }

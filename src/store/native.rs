@@ -127,6 +127,13 @@ pub(super) struct Encoded {
     pub(super) chunks: Vec<Bytes>,
 }
 
+impl Encoded {
+    /// The statement, without its format. Table and columns are names from this floor.
+    pub(super) fn insert_into(&self, table: &str) -> String {
+        format!("INSERT INTO {table} ({})", self.columns)
+    }
+}
+
 impl<R> Block<R> {
     pub(super) fn new(specs: &'static [ColumnSpec<R>]) -> Self {
         Self { specs, columns: specs.iter().map(|_| Column::default()).collect(), rows: 0 }

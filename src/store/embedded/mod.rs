@@ -16,6 +16,7 @@
 
 mod access;
 mod answer;
+mod bare;
 mod connector;
 mod engine;
 mod error;
@@ -34,6 +35,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bare::BareInsertError;
 pub use connector::client;
 pub use engine::{Engine, EngineSettings, EngineStats};
 pub use error::EmbeddedError;

@@ -1,9 +1,10 @@
 //! Which table answers for which part of a range: the only place that knows.
 //!
-//! Outcomes: the whole hours of a range come from `events_hour`, what is left at its two ends from `events_minute`, so
-//! that a range is exact to the minute and costs little more than its hours. A series with steps below an hour comes
-//! from the minutes alone. `events_minute` has no campaign: where one is asked for, `events` takes its place. Where
-//! retention has taken the finer rows already, the hour that holds the end counts whole.
+//! Outcomes: the whole hours of a range come from `events_hour`, what is left at its two ends from minutes, so that a
+//! range is exact to the minute and costs little more than its hours. A series with steps below an hour comes from the
+//! minutes alone. Minutes come from `totals_minute` where no dimension but tenant and stream is asked for, else from
+//! `events_minute`; neither has a campaign, so where one is asked for, `events` takes their place. Where retention has
+//! taken the finer rows already, the hour that holds the end counts whole.
 //!
 //! The heatmap, latencies and replies are kept by the hour: their ranges are widened to whole hours, their steps are
 //! whole hours. `latency_hour` has no campaign: there `events` answers, over the same hours.
@@ -26,17 +27,20 @@ const FINE_RANGE_S_MAX: i64 = 2 * 86_400;
 enum Rollup {
     Hour,
     Minute,
+    /// Minutes by tenant and stream alone.
+    Total,
     Raw,
 }
 
 impl Rollup {
-    /// What answers where hours are too coarse.
-    fn finer(filter: &Filter, dimension: Option<Dimension>) -> Self {
-        if filter.campaign.is_empty() && dimension != Some(Dimension::Campaign) {
-            Self::Minute
-        } else {
-            Self::Raw
-        }
+    /// What answers where hours are too coarse: the smallest table that has all dimensions of the question.
+    fn finer(filter: &Filter, by: Option<Dimension>) -> Self {
+        let asked = filter.given().map(|(dimension, _)| dimension).chain(by);
+        asked.fold(Self::Total, |rollup, dimension| match (dimension, rollup) {
+            (Dimension::Campaign, _) | (_, Self::Raw) => Self::Raw,
+            (Dimension::Tenant | Dimension::Stream, _) => rollup,
+            _ => Self::Minute,
+        })
     }
 
     fn fill(self, sql: Sql, filter: &Filter) -> Sql {
@@ -46,6 +50,9 @@ impl Rollup {
             }
             Self::Minute => {
                 (include_str!("parts/outcomes_minute.sql"), "minute", include_str!("parts/sums_rollup.sql"))
+            }
+            Self::Total => {
+                (include_str!("parts/outcomes_total.sql"), "minute", include_str!("parts/sums_rollup.sql"))
             }
             Self::Raw => {
                 (include_str!("parts/outcomes_raw.sql"), "event_time", include_str!("parts/sums_raw.sql"))
@@ -165,7 +172,7 @@ impl Store {
     async fn cut(&self, range: TimeRange, is_fine: bool, finer: Rollup) -> Result<Cut, StoreError> {
         let oldest_unix = match finer {
             _ if is_hourly(range) && !is_fine => None,
-            Rollup::Minute => self.oldest_minute().await?,
+            Rollup::Minute | Rollup::Total => self.oldest_minute().await?,
             Rollup::Hour | Rollup::Raw => self.extent().await?.map(|extent| extent.from_unix),
         };
         Ok(Cut::of(range, is_fine, oldest_unix.unwrap_or(LAST_UNIX)))
@@ -197,7 +204,7 @@ impl Store {
                 "toUInt8(floor(4 * log2(greatest(assumeNotNull(latency_ms), 1))))",
                 "count()",
             ),
-            Rollup::Hour | Rollup::Minute => {
+            Rollup::Hour | Rollup::Minute | Rollup::Total => {
                 (include_str!("parts/latency_hour.sql"), "hour", "latency_hour.bucket", "sum(delivered)")
             }
         };
@@ -291,6 +298,29 @@ mod tests {
     fn an_empty_or_reversed_range_is_empty() {
         check((7200, 3600), false, 0, (7200, 7200), (7200, 7200));
         check((7230, 7230), true, 0, (7260, 7260), (7260, 7260));
+    }
+
+    #[test]
+    fn the_smallest_table_answers_for_the_ends() {
+        let all = Filter::all(TimeRange { from_unix: 0, to_unix: 0 });
+        let some = || vec!["x".to_owned()];
+        let tenant = Filter { tenant: some(), stream: some(), ..all.clone() };
+        let provider = Filter { provider: some(), ..tenant.clone() };
+        let campaign = Filter { campaign: some(), ..all.clone() };
+        for (filter, by, expect) in [
+            (&all, None, Rollup::Total),
+            (&all, Some(Dimension::Stream), Rollup::Total),
+            (&all, Some(Dimension::Pool), Rollup::Minute),
+            (&all, Some(Dimension::Campaign), Rollup::Raw),
+            (&tenant, None, Rollup::Total),
+            (&provider, None, Rollup::Minute),
+            (&provider, Some(Dimension::Tenant), Rollup::Minute),
+            (&provider, Some(Dimension::Campaign), Rollup::Raw),
+            (&campaign, None, Rollup::Raw),
+            (&campaign, Some(Dimension::Ip), Rollup::Raw),
+        ] {
+            assert_eq!(Rollup::finer(filter, by), expect, "{filter:?} by {by:?}");
+        }
     }
 
     /// Every minute of any range lies in exactly one part, whatever the ends are.

@@ -150,7 +150,7 @@ pub struct LatenciesAt {
 }
 
 /// One kind of reply: all replies with the same normalised text, code and class at one provider.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Row, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ResponseRow {
     /// `deferred`, `bounced`, `expired` or `rejected`.
     pub event_type: String,

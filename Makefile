@@ -1,0 +1,51 @@
+# `make demo` and `make test` do all the set-up on a fresh machine (Debian, Rust, Node with npm, make).
+# Everything comes from the Debian, Rust, npm and PyPI registries that the machine is set up for.
+
+ENGINE := node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
+CHARTS := assets/vendor/echarts.esm.min.js
+# Root needs no sudo, and a container may have none.
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: demo test build engine test-tools lint fmt doc deny clean
+
+demo: build
+	target/release/relaylens demo
+
+build: $(ENGINE) $(CHARTS)
+	cargo build --release --locked
+
+engine: $(ENGINE)
+
+# The embedded ClickHouse engine (566 MB) and the charts; versions and checksums stand in package-lock.json.
+$(ENGINE): package-lock.json
+	npm ci --no-audit --no-fund
+	test -f $@ && touch $@
+
+$(CHARTS): $(ENGINE)
+	mkdir -p $(@D)
+	cp node_modules/echarts/dist/echarts.esm.min.js $@
+	touch src/web/assets.rs
+
+test: $(ENGINE) $(CHARTS) test-tools
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+	cargo deny --offline check --config .deny.toml bans licenses sources
+	cargo test --locked
+
+# Real parts for the tests: a Postfix that is never started as a service, a browser, the licence and source check.
+test-tools:
+	@missing=$$(for tool in chromium:chromium postfix:postfix postmap:postfix ip:iproute2 zstd:zstd python3:python3; do \
+		command -v $${tool%%:*} >/dev/null 2>&1 || test -x /usr/sbin/$${tool%%:*} || echo $${tool##*:}; done | sort -u); \
+	if [ -n "$$missing" ]; then \
+		$(SUDO) apt-get update -q && \
+		echo "postfix postfix/main_mailer_type select No configuration" | $(SUDO) debconf-set-selections && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends $$missing; \
+	fi
+	@command -v cargo-deny >/dev/null 2>&1 || cargo install --locked cargo-deny
+
+fmt:
+	cargo fmt
+
+clean:
+	rm -rf target node_modules assets/vendor demo-data

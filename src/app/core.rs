@@ -1,0 +1,160 @@
+//! Database, spool and pipeline: all but doors and pages.
+
+use crate::app::Database;
+use crate::app::database::read_secret;
+use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
+use crate::config::{Config, PostfixLog};
+use crate::model::Text;
+use crate::parse::relay::postfix::PostfixOptions;
+use crate::pipeline::{Labels, Pipeline, PipelineOptions, ReaderOptions};
+use crate::spool::{Recovery, Spool, SpoolLimits};
+use anyhow::Context;
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The running heart of the program.
+pub struct Core {
+    pub database: Database,
+    pub spool: Spool,
+    pub pipeline: Pipeline,
+    stop: watch::Sender<bool>,
+}
+
+impl Core {
+    /// Opens everything in the data folder and starts the pipeline.
+    ///
+    /// # Errors
+    ///
+    /// When a part cannot be opened; the message says which, why and what to do.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let data_dir = &config.data_dir;
+        std::fs::create_dir_all(data_dir)
+            .with_context(|| format!("data folder {} cannot be made", data_dir.display()))?;
+        // Read before anything is opened: a typing error must not cost a start of the engine.
+        let rules = bounce_rules(config)?;
+        let readers = reader_options(&config.sources.postfix)?;
+        let labels = Labels::new(&config.labels)?;
+        let database = Database::open(config).await?;
+        let spool = open_spool(config).await?;
+        let options = PipelineOptions {
+            dir: data_dir.clone(),
+            batch_rows_max: config.pipeline.batch_rows_max,
+            batch_bytes_max: config.pipeline.batch_bytes_max,
+            batch_wait: Duration::from_millis(config.pipeline.batch_wait_ms),
+            recent_ids_max: config.pipeline.recent_ids_max,
+            readers,
+            labels,
+        };
+        let classifier = Classifier::new(rules, CACHE_ENTRIES);
+        let (stop, stopped) = watch::channel(false);
+        let pipeline = Pipeline::start(options, spool.clone(), database.store.clone(), classifier, stopped).await?;
+        Ok(Self { database, spool, pipeline, stop })
+    }
+
+    /// Waits until everything that is in the spool now has been stored.
+    ///
+    /// # Errors
+    ///
+    /// When the pipeline ends before that.
+    pub async fn drain(&self) -> anyhow::Result<()> {
+        let last_seq = self.spool.stats().last_seq;
+        while self.pipeline.progress().now().stored_seq < last_seq {
+            anyhow::ensure!(!self.pipeline.has_ended(), "the pipeline has ended; the log tells why");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// Ends in order: the pipeline writes what it has begun, then the engine closes.
+    ///
+    /// # Errors
+    ///
+    /// The fault that had ended the pipeline, if one had.
+    pub async fn close(self) -> anyhow::Result<()> {
+        let Self { database, spool, pipeline, stop } = self;
+        stop.send_replace(true);
+        let ended = pipeline.join().await;
+        drop(spool);
+        database.close().await;
+        Ok(ended?)
+    }
+}
+
+async fn open_spool(config: &Config) -> anyhow::Result<Spool> {
+    let dir = config.data_dir.join("spool");
+    let limits = SpoolLimits {
+        segment_bytes: config.spool.segment_bytes,
+        total_bytes_max: config.spool.bytes_max,
+        ..SpoolLimits::default()
+    };
+    let (spool, recovery) = tokio::task::spawn_blocking(move || Spool::open(&dir, limits)).await??;
+    report(&recovery);
+    Ok(spool)
+}
+
+fn report(recovery: &Recovery) {
+    for cut in &recovery.cuts {
+        if recovery.is_complete() {
+            tracing::info!(%cut, "the spool was left in the middle of a write; nothing that was accepted is lost");
+        } else {
+            tracing::error!(%cut, "the spool is damaged");
+        }
+    }
+    for missing in &recovery.missing {
+        tracing::error!(first_seq = missing.start(), last_seq = missing.end(), "records are missing in the spool");
+    }
+}
+
+/// The shipped rules, with the user's own before them.
+pub(crate) fn bounce_rules(config: &Config) -> anyhow::Result<BounceRules> {
+    let Some(file) = &config.classify.rules_file else { return Ok(BounceRules::shipped()) };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("`classify.rules_file` {} cannot be read", file.display()))?;
+    BounceRules::with_overlay(&text).with_context(|| format!("`classify.rules_file` {}", file.display()))
+}
+
+pub(crate) fn reader_options(logs: &[PostfixLog]) -> anyhow::Result<ReaderOptions> {
+    let system = PostfixOptions { time_zone: TimeZone::system(), ..PostfixOptions::default() };
+    let mut by_name = BTreeMap::new();
+    for log in logs {
+        let Some(name) = &log.time_zone else { continue };
+        let time_zone = TimeZone::get(name).with_context(|| {
+            format!("`time_zone` of Postfix source `{}`: use a name such as `Europe/Berlin`", log.name)
+        })?;
+        by_name.insert(Text::from(&log.name), PostfixOptions { time_zone, ..PostfixOptions::default() });
+    }
+    Ok(ReaderOptions { postfix: system, postfix_by_name: by_name })
+}
+
+/// Reads the time zone for an import that names one.
+pub(crate) fn postfix_options(time_zone: Option<&str>) -> anyhow::Result<PostfixOptions> {
+    let time_zone = match time_zone {
+        None => TimeZone::system(),
+        Some(name) => TimeZone::get(name).with_context(|| format!("time zone `{name}`: use a name such as `Europe/Berlin`"))?,
+    };
+    Ok(PostfixOptions { time_zone, ..PostfixOptions::default() })
+}
+
+/// Checks what can be checked without opening anything: folder, rules, time zones, secrets.
+pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
+    check_data_dir(&config.data_dir)?;
+    bounce_rules(config)?;
+    reader_options(&config.sources.postfix)?;
+    Labels::new(&config.labels)?;
+    for file in [&config.http.token_file, &config.embedded.token_file, &config.clickhouse.password_file] {
+        file.as_deref().map(read_secret).transpose()?;
+    }
+    Ok(())
+}
+
+/// Whether the path can hold the data: it, or the folder it will be made in, must be writable.
+fn check_data_dir(dir: &Path) -> anyhow::Result<()> {
+    let existing = dir.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let metadata = existing.metadata().with_context(|| format!("{} cannot be looked at", existing.display()))?;
+    anyhow::ensure!(metadata.is_dir(), "`data_dir`: {} is no folder", existing.display());
+    anyhow::ensure!(!metadata.permissions().readonly(), "`data_dir`: {} cannot be written", existing.display());
+    Ok(())
+}

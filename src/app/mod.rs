@@ -1,0 +1,23 @@
+//! The wiring: which part gets which setting, what starts first and what ends last.
+//!
+//! Way: `cli` hands over the [`crate::config::Config`]; [`core`] opens database, spool and pipeline, [`serve`] puts
+//! doors and pages on top.
+
+mod access;
+mod core;
+mod database;
+mod handover;
+mod logging;
+mod replay;
+mod serve;
+mod status;
+
+pub(crate) use core::{bounce_rules, check_settings, postfix_options};
+pub use core::Core;
+pub use database::Database;
+pub(crate) use database::read_token;
+pub use handover::Handover;
+pub use logging::start_logging;
+pub use replay::{Replayed, replay};
+pub(crate) use serve::local_intake;
+pub use serve::{Served, serve};

@@ -1,0 +1,139 @@
+//! The commands.
+//!
+//! Way: one file per command; each reads its arguments, asks `app` for what it needs, and says in words what happened.
+
+mod check_config;
+mod classify;
+mod demo;
+mod import;
+mod migrate;
+mod remote;
+mod replay;
+mod serve;
+
+use crate::app::start_logging;
+use crate::config::{self, Config};
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const AFTER_HELP: &str = "\
+Begin with:
+  relaylens demo                                   a recorded day of a real relay, on a dashboard
+  relaylens serve                                  an empty server on http://127.0.0.1:8080
+  relaylens import --format postfix /var/log/mail.log
+
+Settings come from relaylens.toml in the working directory (or --config), then from the environment:
+RELAYLENS_HTTP__LISTEN=127.0.0.1:9000 is [http] listen. An unknown key is an error.";
+
+/// What happens to the mail that your relay sends: delivery events into ClickHouse and onto a dashboard.
+#[derive(Parser)]
+#[command(name = "relaylens", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server: doors for events, followed logs, dashboard, JSON API
+    Serve(serve::ServeArgs),
+    /// Read log or event files into the store, or print their events
+    Import(import::ImportArgs),
+    /// Bring the database's tables up to date, and end
+    Migrate(Common),
+    /// Read the items again that could not be read, after a fix
+    Replay(replay::ReplayArgs),
+    /// Check the settings and the rules file, and print what is in force
+    CheckConfig(Common),
+    /// Say what a reply means: which reason, and by which rule
+    Classify(classify::ClassifyArgs),
+    /// Show a recorded day of a real relay on a dashboard
+    Demo(demo::DemoArgs),
+}
+
+/// Arguments of every command that uses the settings.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Common {
+    /// Settings file [default: relaylens.toml, when it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder for spool, checkpoint and the embedded database [default: relaylens-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Use this ClickHouse server instead of the embedded engine, such as http://127.0.0.1:8123
+    #[arg(long, value_name = "URL")]
+    clickhouse_url: Option<String>,
+}
+
+impl Common {
+    /// The settings, with what the command line says over them.
+    fn settings(&self) -> anyhow::Result<Config> {
+        self.settings_with(|_| ())
+    }
+
+    fn settings_with(&self, change: impl FnOnce(&mut Config)) -> anyhow::Result<Config> {
+        let mut config = config::load(self.config.as_deref())?;
+        if let Some(data_dir) = &self.data_dir {
+            config.data_dir.clone_from(data_dir);
+        }
+        if let Some(url) = &self.clickhouse_url {
+            config.clickhouse.url = Some(url.clone());
+        }
+        change(&mut config);
+        config.check()?;
+        Ok(config)
+    }
+}
+
+/// Arguments of the commands that open a port.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Listen {
+    /// Address and port for dashboard, API and doors; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+/// Runs the command line. Exit status 0 when the command did its work, 1 when not, 2 for wrong arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("the runtime cannot be started")),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => serve::run(&args).await,
+        Command::Import(args) => import::run(&args).await,
+        Command::Migrate(args) => migrate::run(&args).await,
+        Command::Replay(args) => replay::run(&args).await,
+        Command::CheckConfig(args) => check_config::run(&args),
+        Command::Classify(args) => classify::run(&args),
+        Command::Demo(args) => demo::run(&args).await,
+    }
+}
+
+/// Tells the error and what led to it.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    say_error(&format!("relaylens: {error:#}"));
+    ExitCode::FAILURE
+}
+
+/// A line for the person who called, on standard output. An output that is closed is no error.
+pub(crate) fn say(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn say_error(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

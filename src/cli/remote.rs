@@ -1,0 +1,57 @@
+//! Requests to the server that owns the data folder.
+
+use crate::app::{Handover, read_token};
+use crate::config::Config;
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, header};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use std::time::Duration;
+
+/// Tries again while the server says "later": its spool is full, or it is busy.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+
+/// About an hour: by then a database that is down needs a person.
+const TRIES_MAX: u32 = 1800;
+
+pub(super) struct Remote {
+    client: Client<HttpConnector, Full<Bytes>>,
+    url: String,
+    token: Option<String>,
+}
+
+impl Remote {
+    pub(super) fn to(config: &Config, server: Handover) -> anyhow::Result<Self> {
+        let token = read_token(config)?;
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build_http(), url: server.url, token })
+    }
+
+    /// Posts a body and returns the answer's.
+    pub(super) async fn post(&self, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
+        for _ in 0..TRIES_MAX {
+            let mut request = Request::post(format!("{}{path}", self.url));
+            if let Some(token) = &self.token {
+                request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+            }
+            let request = request.body(Full::new(body.clone()))?;
+            let answer = self.client.request(request).await.context("the running server does not answer")?;
+            let status = answer.status();
+            let bytes = answer.into_body().collect().await?.to_bytes();
+            // 400 from `/v1/events` means that no line could be read; its answer says which and why.
+            if status.is_success() || status == hyper::StatusCode::BAD_REQUEST {
+                return Ok(bytes);
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            anyhow::ensure!(
+                matches!(status.as_u16(), 429 | 503),
+                "the running server answered {status}: {}",
+                text.trim_end()
+            );
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
+        anyhow::bail!("the running server has been full for an hour; see its /health page")
+    }
+}
