@@ -4,6 +4,7 @@
 //! it is a web page in the user's own browser: it comes with its own host name, which is refused.
 
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -41,7 +42,8 @@ pub(super) async fn check(State(access): State<Access>, request: Request, next: 
     match access {
         Access::Token(_) => {
             let wanted = [(header::WWW_AUTHENTICATE, "Basic realm=\"relaylens\", charset=\"UTF-8\"")];
-            let text = "give the token of `http.token_file`: as `Authorization: Bearer TOKEN`, or as the password\n";
+            let text =
+                "give the token of `http.token_file`: as `Authorization: Bearer TOKEN`, or as the password\n";
             (StatusCode::UNAUTHORIZED, wanted, text).into_response()
         }
         Access::Loopback => {
@@ -73,7 +75,7 @@ fn given_token(request: &Request) -> Option<Vec<u8>> {
 /// Whether the request names this machine: `localhost` or a plain address.
 fn names_this_machine(request: &Request) -> bool {
     let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let authority = named.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    let authority = named.or_else(|| request.uri().authority().map(Authority::as_str));
     let Some(authority) = authority else { return false };
     let Ok(uri) = authority.parse::<Uri>() else { return false };
     let Some(host) = uri.host() else { return false };
@@ -91,7 +93,8 @@ mod tests {
 
     async fn status(access: Access, uri: &str, headers: &[(&str, &str)]) -> StatusCode {
         let layer = axum::middleware::from_fn_with_state(access, check);
-        let routes = Router::new().route("/", get(|| async { "page" })).route("/healthz", get(|| async { "ok" }));
+        let routes =
+            Router::new().route("/", get(|| async { "page" })).route("/healthz", get(|| async { "ok" }));
         let mut request = Request::get(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -106,7 +109,10 @@ mod tests {
         let basic = format!("Basic {}", BASE64.encode("anyone:sesame"));
         assert_eq!(status(access(), "/", &[("authorization", "Bearer sesame")]).await, StatusCode::OK);
         assert_eq!(status(access(), "/", &[("authorization", &basic)]).await, StatusCode::OK);
-        assert_eq!(status(access(), "/", &[("authorization", "Bearer wrong")]).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            status(access(), "/", &[("authorization", "Bearer wrong")]).await,
+            StatusCode::UNAUTHORIZED
+        );
         assert_eq!(status(access(), "/", &[]).await, StatusCode::UNAUTHORIZED);
         assert_eq!(status(access(), "/healthz", &[]).await, StatusCode::OK);
     }

@@ -6,7 +6,7 @@ use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
 use crate::config::{Config, PostfixLog};
 use crate::model::Text;
 use crate::parse::relay::postfix::PostfixOptions;
-use crate::pipeline::{Labels, Pipeline, PipelineOptions, ReaderOptions};
+use crate::pipeline::{Labels, Pipeline, PipelineOptions, ReaderOptions, StoreAccess};
 use crate::spool::{Recovery, Spool, SpoolLimits};
 use anyhow::Context;
 use jiff::tz::TimeZone;
@@ -37,7 +37,7 @@ impl Core {
         let rules = bounce_rules(config)?;
         let readers = reader_options(&config.sources.postfix)?;
         let labels = Labels::new(&config.labels)?;
-        let database = Database::open(config).await?;
+        let (database, is_ready) = Database::open_when_it_answers(config).await?;
         let spool = open_spool(config).await?;
         let options = PipelineOptions {
             dir: data_dir.clone(),
@@ -50,7 +50,8 @@ impl Core {
         };
         let classifier = Classifier::new(rules, CACHE_ENTRIES);
         let (stop, stopped) = watch::channel(false);
-        let pipeline = Pipeline::start(options, spool.clone(), database.store.clone(), classifier, stopped).await?;
+        let store = StoreAccess { store: database.store.clone(), is_ready };
+        let pipeline = Pipeline::start(options, spool.clone(), store, classifier, stopped)?;
         Ok(Self { database, spool, pipeline, stop })
     }
 
@@ -104,7 +105,11 @@ fn report(recovery: &Recovery) {
         }
     }
     for missing in &recovery.missing {
-        tracing::error!(first_seq = missing.start(), last_seq = missing.end(), "records are missing in the spool");
+        tracing::error!(
+            first_seq = missing.start(),
+            last_seq = missing.end(),
+            "records are missing in the spool"
+        );
     }
 }
 
@@ -133,7 +138,8 @@ pub(crate) fn reader_options(logs: &[PostfixLog]) -> anyhow::Result<ReaderOption
 pub(crate) fn postfix_options(time_zone: Option<&str>) -> anyhow::Result<PostfixOptions> {
     let time_zone = match time_zone {
         None => TimeZone::system(),
-        Some(name) => TimeZone::get(name).with_context(|| format!("time zone `{name}`: use a name such as `Europe/Berlin`"))?,
+        Some(name) => TimeZone::get(name)
+            .with_context(|| format!("time zone `{name}`: use a name such as `Europe/Berlin`"))?,
     };
     Ok(PostfixOptions { time_zone, ..PostfixOptions::default() })
 }
@@ -153,8 +159,13 @@ pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
 /// Whether the path can hold the data: it, or the folder it will be made in, must be writable.
 fn check_data_dir(dir: &Path) -> anyhow::Result<()> {
     let existing = dir.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-    let metadata = existing.metadata().with_context(|| format!("{} cannot be looked at", existing.display()))?;
+    let metadata =
+        existing.metadata().with_context(|| format!("{} cannot be looked at", existing.display()))?;
     anyhow::ensure!(metadata.is_dir(), "`data_dir`: {} is no folder", existing.display());
-    anyhow::ensure!(!metadata.permissions().readonly(), "`data_dir`: {} cannot be written", existing.display());
+    anyhow::ensure!(
+        !metadata.permissions().readonly(),
+        "`data_dir`: {} cannot be written",
+        existing.display()
+    );
     Ok(())
 }

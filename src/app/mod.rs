@@ -12,8 +12,8 @@ mod replay;
 mod serve;
 mod status;
 
-pub(crate) use core::{bounce_rules, check_settings, postfix_options};
 pub use core::Core;
+pub(crate) use core::{bounce_rules, check_settings, postfix_options};
 pub use database::Database;
 pub(crate) use database::read_token;
 pub use handover::Handover;

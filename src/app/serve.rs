@@ -6,9 +6,9 @@ use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
 use crate::app::{Core, Replayed, replay};
 use crate::config::Config;
+use crate::ingest::Intake;
 use crate::ingest::http::{self, HttpOptions};
 use crate::ingest::tail::{self, TailOptions, TailStatus};
-use crate::ingest::Intake;
 use crate::model::{SourceKind, SourceRef};
 use crate::store::Store;
 use crate::store::embedded::{ListenToken, serve_tcp};
@@ -66,7 +66,11 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
 
     let state = WebState {
         store: core.database.store.clone(),
-        status: status_source(core.spool.clone(), config.spool.bytes_max, Arc::clone(core.pipeline.progress())),
+        status: status_source(
+            core.spool.clone(),
+            config.spool.bytes_max,
+            Arc::clone(core.pipeline.progress()),
+        ),
         demo,
         clock: || now().seconds(),
     };
@@ -113,7 +117,11 @@ impl Served {
     }
 }
 
-async fn serve_http(listener: TcpListener, routes: Router, stopped: watch::Receiver<bool>) -> anyhow::Result<()> {
+async fn serve_http(
+    listener: TcpListener,
+    routes: Router,
+    stopped: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
     let service = routes.into_make_service_with_connect_info::<SocketAddr>();
     Ok(axum::serve(listener, service).with_graceful_shutdown(until(stopped)).await?)
 }
@@ -137,7 +145,9 @@ fn follow_logs(
         let positions = core.pipeline.files().get(&source).cloned().unwrap_or_default();
         let options = TailOptions { source, path: path.clone() };
         let (intake, stopped) = (intake.clone(), stopped.clone());
-        tasks.spawn(async move { Ok(tail::run(options, intake, positions, TailStatus::default(), stopped).await?) });
+        tasks.spawn(async move {
+            Ok(tail::run(options, intake, positions, TailStatus::default(), stopped).await?)
+        });
     }
 }
 
@@ -154,8 +164,9 @@ async fn open_engine(
         return Ok(());
     };
     let token = ListenToken::new(&read_secret(file)?)?;
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("`embedded.listen` {listen} cannot be listened on"))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("`embedded.listen` {listen} cannot be listened on"))?;
     let (engine, stopped) = (Arc::clone(engine), stopped.clone());
     tasks.spawn(async move { Ok(serve_tcp(engine, listener, token, until(stopped)).await?) });
     Ok(())
@@ -169,12 +180,16 @@ struct ReplayParams {
 
 /// `POST /v1/replay?kind=&reason=`, for `relaylens replay` beside a running server.
 fn replay_route(store: Store, intake: Intake) -> Router {
-    let answer = async |State((store, intake)): State<(Store, Intake)>, Query(params): Query<ReplayParams>| {
+    let answer = async |State((store, intake)): State<(Store, Intake)>,
+                        Query(params): Query<ReplayParams>| {
         match replay(&store, &intake, params.kind.as_deref(), params.reason.as_deref()).await {
             Ok(done) => Ok(axum::Json::<Replayed>(done)),
             Err(error) => {
                 tracing::error!(error = format!("{error:#}"), "the rejects could not be replayed");
-                Err((StatusCode::SERVICE_UNAVAILABLE, "the rejects could not be replayed; the log tells why\n"))
+                Err((
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the rejects could not be replayed; the log tells why\n",
+                ))
             }
         }
     };

@@ -51,7 +51,11 @@ pub(super) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
 
     let served = app::serve(&config, Some(BANNER.to_owned())).await?;
     wait_until_read(&served, lines).await?;
-    say(&format!("relaylens {} shows {lines} log lines of a recorded day: {}/", env!("CARGO_PKG_VERSION"), served.url));
+    say(&format!(
+        "relaylens {} shows {lines} log lines of a recorded day: {}/",
+        env!("CARGO_PKG_VERSION"),
+        served.url
+    ));
     if args.once {
         return served.run_until(std::future::ready(())).await;
     }
@@ -63,10 +67,19 @@ pub(super) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
 fn clear(data_dir: &Path) -> anyhow::Result<()> {
     let is_demo = data_dir.join("recording.log").is_file();
     let is_empty = !data_dir.exists() || data_dir.read_dir()?.next().is_none();
-    anyhow::ensure!(is_demo || is_empty, "{} holds other data; name another folder by --data-dir", data_dir.display());
-    anyhow::ensure!(app::Handover::find(data_dir).is_none(), "a demo is running on {} already", data_dir.display());
+    anyhow::ensure!(
+        is_demo || is_empty,
+        "{} holds other data; name another folder by --data-dir",
+        data_dir.display()
+    );
+    anyhow::ensure!(
+        app::Handover::find(data_dir).is_none(),
+        "a demo is running on {} already",
+        data_dir.display()
+    );
     if is_demo {
-        std::fs::remove_dir_all(data_dir).with_context(|| format!("{} cannot be emptied", data_dir.display()))?;
+        std::fs::remove_dir_all(data_dir)
+            .with_context(|| format!("{} cannot be emptied", data_dir.display()))?;
     }
     std::fs::create_dir_all(data_dir).with_context(|| format!("{} cannot be made", data_dir.display()))
 }
@@ -101,8 +114,11 @@ fn written(at: Timestamp) -> anyhow::Result<String> {
 
 /// Says of the recording what its log does not: addresses, pools, streams and campaigns.
 fn describe(config: &mut Config, log: &Path) {
-    config.sources.postfix =
-        vec![PostfixLog { name: "recording".to_owned(), path: log.to_owned(), time_zone: Some("UTC".to_owned()) }];
+    config.sources.postfix = vec![PostfixLog {
+        name: "recording".to_owned(),
+        path: log.to_owned(),
+        time_zone: Some("UTC".to_owned()),
+    }];
     let egress = EGRESS.into_iter().map(|(name, ip, pool)| Label {
         egress_source: Some(name.to_owned()),
         set: LabelValues {

@@ -175,7 +175,8 @@ fn tell(path: &std::path::Path, answer: &[u8], done: &mut Done, bar: &ProgressBa
         #[serde(default)]
         errors: Vec<serde_json::Value>,
     }
-    let receipt: Receipt = serde_json::from_slice(answer).context("the running server's answer cannot be read")?;
+    let receipt: Receipt =
+        serde_json::from_slice(answer).context("the running server's answer cannot be read")?;
     done.items += receipt.accepted;
     done.refused += receipt.rejected;
     for error in receipt.errors {
@@ -236,6 +237,9 @@ fn next_chunk(reader: &mut ImportReader, bar: &ProgressBar) -> anyhow::Result<Op
 fn finish(path: &std::path::Path, reader: &ImportReader, bar: &ProgressBar) {
     bar.finish_and_clear();
     if reader.is_cut_short() {
-        say(&format!("{} ends within its last packed block; what could be unpacked was read", path.display()));
+        say(&format!(
+            "{} ends within its last packed block; what could be unpacked was read",
+            path.display()
+        ));
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Way: one file per command; each reads its arguments, asks `app` for what it needs, and says in words what happened.
 
+#![expect(clippy::doc_markdown, reason = "comments on arguments are the help text, not Markdown")]
+
+pub mod bench;
 mod check_config;
 mod classify;
 mod demo;
@@ -13,6 +16,7 @@ mod serve;
 
 use crate::app::start_logging;
 use crate::config::{self, Config};
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -51,6 +55,9 @@ enum Command {
     Classify(classify::ClassifyArgs),
     /// Show a recorded day of a real relay on a dashboard
     Demo(demo::DemoArgs),
+    /// Measure this program on this machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 /// Arguments of every command that uses the settings.
@@ -99,26 +106,28 @@ pub(crate) struct Listen {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&anyhow::Error::new(error).context("the runtime cannot be started")),
-    };
-    match runtime.block_on(run(cli.command)) {
+    match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
 }
 
-async fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(args) => serve::run(&args).await,
-        Command::Import(args) => import::run(&args).await,
-        Command::Migrate(args) => migrate::run(&args).await,
-        Command::Replay(args) => replay::run(&args).await,
+        Command::Serve(args) => block_on(serve::run(&args)),
+        Command::Import(args) => block_on(import::run(&args)),
+        Command::Migrate(args) => block_on(migrate::run(&args)),
+        Command::Replay(args) => block_on(replay::run(&args)),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Classify(args) => classify::run(&args),
-        Command::Demo(args) => demo::run(&args).await,
+        Command::Demo(args) => block_on(demo::run(&args)),
+        // Measurements start runtimes of their own.
+        Command::Bench(bench) => bench::run(bench, &config::load(None)?),
     }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Runtime::new().context("the runtime cannot be started")?.block_on(work)
 }
 
 /// Tells the error and what led to it.

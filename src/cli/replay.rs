@@ -19,28 +19,28 @@ pub(super) struct ReplayArgs {
 
 pub(super) async fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let config = args.common.settings()?;
-    let done = match Handover::find(&config.data_dir) {
-        Some(server) => {
-            let mut query = form_urlencoded::Serializer::new(String::new());
-            let named = [("kind", &args.kind), ("reason", &args.reason)];
-            for (name, value) in named.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
-                query.append_pair(name, value);
-            }
-            let path = format!("/v1/replay?{}", query.finish());
-            let answer = Remote::to(&config, server)?.post(&path, bytes::Bytes::new()).await?;
-            serde_json::from_slice::<Replayed>(&answer)?
+    let done = if let Some(server) = Handover::find(&config.data_dir) {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let named = [("kind", &args.kind), ("reason", &args.reason)];
+        for (name, value) in named.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+            query.append_pair(name, value);
         }
-        None => {
-            let core = Core::open(&config).await?;
-            let intake = local_intake(&core);
-            let done = replay(&core.database.store, &intake, args.kind.as_deref(), args.reason.as_deref()).await;
-            core.drain().await?;
-            drop(intake);
-            core.close().await?;
-            done?
-        }
+        let path = format!("/v1/replay?{}", query.finish());
+        let answer = Remote::to(&config, server)?.post(&path, bytes::Bytes::new()).await?;
+        serde_json::from_slice::<Replayed>(&answer)?
+    } else {
+        let core = Core::open(&config).await?;
+        let intake = local_intake(&core);
+        let done = replay(&core.database.store, &intake, args.kind.as_deref(), args.reason.as_deref()).await;
+        core.drain().await?;
+        drop(intake);
+        core.close().await?;
+        done?
     };
-    say(&format!("{} items are read again; those that still cannot be read come back as new rejects", done.items));
+    say(&format!(
+        "{} items are read again; those that still cannot be read come back as new rejects",
+        done.items
+    ));
     if done.cut > 0 {
         say(&format!("{} rejects stay: they were too large to be kept whole", done.cut));
     }

@@ -6,6 +6,9 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// See `spool`, which refuses more.
+const SEGMENT_BYTES_CEILING: u64 = 1 << 30;
+
 /// Where the settings file is looked for when none is named.
 const DEFAULT_FILE: &str = "relaylens.toml";
 
@@ -32,12 +35,18 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
     }
     let config: Config = Figment::from(Serialized::defaults(Config::default()))
         .merge(Toml::file(file.unwrap_or(Path::new(DEFAULT_FILE))))
-        // `RELAYLENS_CHDB` is the engine's own variable (see `store::embedded`).
-        .merge(Env::prefixed("RELAYLENS_").ignore(&["chdb"]).split("__"))
+        .merge(Env::prefixed("RELAYLENS_").filter(|key| !is_other_variable(key.as_str())).split("__"))
         .extract()
         .map_err(|error| ConfigError::Bad(Box::new(error)))?;
     config.check()?;
     Ok(config)
+}
+
+/// `RELAYLENS_CHDB` names the engine's library (`store::embedded`), `RELAYLENS_LOG` what is logged, `RELAYLENS_TEST_…`
+/// belong to the tests.
+fn is_other_variable(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key == "chdb" || key == "log" || key.starts_with("test_")
 }
 
 impl Config {
@@ -55,7 +64,10 @@ impl Config {
             );
         }
         if self.embedded.listen.is_some() && self.embedded.token_file.is_none() {
-            return wrong("embedded.listen", "needs `embedded.token_file`: SQL can read files of this machine");
+            return wrong(
+                "embedded.listen",
+                "needs `embedded.token_file`: SQL can read files of this machine",
+            );
         }
         if self.clickhouse.url.is_some() && self.embedded.listen.is_some() {
             return wrong("embedded.listen", "with `clickhouse.url` there is no embedded engine to open");
@@ -65,6 +77,18 @@ impl Config {
         }
         if self.pipeline.batch_rows_max == 0 || self.pipeline.batch_rows_max > 500_000 {
             return wrong("pipeline.batch_rows_max", "1 to 500000");
+        }
+        if self.pipeline.recent_ids_max < 4 * self.pipeline.batch_rows_max {
+            return wrong(
+                "pipeline.recent_ids_max",
+                "at least four times `pipeline.batch_rows_max`: ids must outlast their batch",
+            );
+        }
+        if self.spool.segment_bytes < 32 << 20 || self.spool.segment_bytes > SEGMENT_BYTES_CEILING {
+            return wrong(
+                "spool.segment_bytes",
+                "32 MiB (a large request must fit) to 1 GiB (one is read into memory)",
+            );
         }
         if self.spool.bytes_max < 2 * self.spool.segment_bytes {
             return wrong("spool.bytes_max", "at least twice `spool.segment_bytes`");

@@ -135,7 +135,12 @@ pub struct Pipeline {
 
 impl Default for Pipeline {
     fn default() -> Self {
-        Self { batch_rows_max: 100_000, batch_bytes_max: 64 << 20, batch_wait_ms: 1000, recent_ids_max: 1_000_000 }
+        Self {
+            batch_rows_max: 100_000,
+            batch_bytes_max: 64 << 20,
+            batch_wait_ms: 1000,
+            recent_ids_max: 1_000_000,
+        }
     }
 }
 

@@ -19,9 +19,9 @@ mod testing;
 pub use files::FileError;
 pub use import::{ImportReader, ImportedChunk};
 
-use crate::model::{FilePosition, SourceRef, Text, Timestamp};
+use crate::model::{SourceRef, Text, Timestamp};
 use crate::parse::items::items;
-use crate::spool::{Entry, NewEntry, Spool, SpoolError};
+use crate::spool::{NewEntry, Spool, SpoolError};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -123,15 +123,6 @@ impl Intake {
     }
 }
 
-/// How far its file has been read once this entry is in the spool; `None` for an entry without a file.
-///
-/// A tailer starts from the position of the *last* entry of each file, by seq: a file that was cut back is read again
-/// from a lower offset.
-pub fn position_after(entry: &Entry) -> Option<FilePosition> {
-    (!entry.file.is_empty())
-        .then(|| FilePosition { file: entry.file.clone(), offset: entry.offset + entry.payload.len() as u64 })
-}
-
 /// A part of a payload that becomes one record of the spool.
 #[derive(Debug, PartialEq, Eq)]
 struct Record {
@@ -172,7 +163,7 @@ fn record_bytes(rest: &[u8]) -> usize {
 mod tests {
     use super::*;
     use crate::ingest::testing::{SpoolDir, read_all, source};
-    use crate::model::SourceKind;
+    use crate::model::{FilePosition, SourceKind};
 
     fn cut(payload: &[u8]) -> Vec<(usize, usize, u32)> {
         records(payload).map(|record| (record.at, record.bytes, record.count)).collect()
@@ -219,7 +210,7 @@ mod tests {
         let entries = read_all(&dir.spool);
         let ends: Vec<_> = entries.iter().map(|entry| (entry.items, entry.offset)).collect();
         assert_eq!(ends, [(1, 100), (1, 101 + RECORD_BYTES as u64)]);
-        let last = position_after(&entries[1]).unwrap();
+        let last = entries[1].position_after().unwrap();
         assert_eq!(last, FilePosition { file: "f1".into(), offset: 106 + RECORD_BYTES as u64 });
         assert_eq!(entries[1].received, Timestamp(7));
     }

@@ -74,7 +74,7 @@ pub(super) fn text_of(spool: &Spool, source: &SourceRef) -> String {
 pub(super) fn positions(spool: &Spool, source: &SourceRef) -> Vec<FilePosition> {
     let mut known: Vec<FilePosition> = Vec::new();
     for entry in read_all(spool).iter().filter(|entry| entry.source == *source) {
-        let position = crate::ingest::position_after(entry).unwrap();
+        let position = entry.position_after().unwrap();
         known.retain(|other| other.file != position.file);
         known.push(position);
     }

@@ -13,7 +13,9 @@ pub const ADDRESS_BYTES_MAX: usize = 512;
 pub fn normalize_address(address: &str) -> Text {
     let bare = address.trim().trim_start_matches('<').trim_end_matches('>');
     // Nearly every address in a log is plain lower-case ASCII already: five times faster than folding it.
-    if bare.len() <= ADDRESS_BYTES_MAX && bare.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+    if bare.len() <= ADDRESS_BYTES_MAX
+        && bare.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+    {
         return Text::from(bare);
     }
     let mut end = bare.len().min(ADDRESS_BYTES_MAX);

@@ -15,6 +15,6 @@ pub use event::{BounceOrigin, BounceType, Event, EventId, EventType, Text};
 pub use ledger::{ItemCounts, RejectReason};
 pub use parsed::{Parsed, Warning};
 pub use reason::{BounceGroup, BounceReason};
-pub use reply::{REPLY_BYTES_MAX, EnhancedCode, SmtpReply, SmtpStage};
+pub use reply::{EnhancedCode, REPLY_BYTES_MAX, SmtpReply, SmtpStage};
 pub use source::{FilePosition, SourceKind, SourceRef};
 pub use time::Timestamp;

@@ -5,8 +5,8 @@ use crate::model::{Event, EventId, ItemCounts, SourceRef, Text, Timestamp};
 use crate::parse::items::items;
 use crate::parse::{Item, Reject};
 use crate::pipeline::checkpoint::SourceTotals;
-use crate::pipeline::labels::Labels;
 use crate::pipeline::known::{RecentIds, Seen};
+use crate::pipeline::labels::Labels;
 use crate::pipeline::readers::Readers;
 use crate::spool::Entry;
 use crate::store::{Batch, BatchLabel, LedgerEntry, RejectEntry, Sealed};
@@ -188,10 +188,11 @@ impl Draft {
 
     /// Takes the store's answer.
     pub(super) fn settle(&mut self, known: &[u128]) {
-        let known: BTreeSet<u128> = known.iter().copied().collect();
+        // Grows by what is taken: an event that fell out of memory may stand twice in one draft.
+        let mut known: BTreeSet<u128> = known.iter().copied().collect();
         for item in std::mem::take(&mut self.unsure) {
             let mut stored = 0;
-            for event in item.events.iter().filter(|event| !known.contains(&event.event_id.0)) {
+            for event in item.events.iter().filter(|event| known.insert(event.event_id.0)) {
                 self.batch.events.push(event);
                 stored += 1;
             }

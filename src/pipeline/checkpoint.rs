@@ -25,7 +25,9 @@ pub enum CheckpointError {
         #[source]
         source: io::Error,
     },
-    #[error("{path} is damaged; restore it from a backup, or delete it: then all of the spool is read again, and what is stored already is dropped as known")]
+    #[error(
+        "{path} is damaged; restore it from a backup, or delete it: then all of the spool is read again, and what is stored already is dropped as known"
+    )]
     Damaged {
         path: PathBuf,
         #[source]

@@ -24,7 +24,9 @@ pub(super) struct RecentIds {
     young: HashSet<u128, BuildHasherDefault<IdHasher>>,
     old: HashSet<u128, BuildHasherDefault<IdHasher>>,
     generation_max: usize,
-    /// Arrival of the first id in `young`.
+    /// The latest arrival so far. A replayed item brings its old one, which says nothing of when it came now.
+    latest: Timestamp,
+    /// `latest` when the first id came into `young`.
     young_since: Timestamp,
     /// Every event that arrived since then is in memory.
     complete_since: Timestamp,
@@ -41,6 +43,7 @@ impl RecentIds {
             young: HashSet::default(),
             old: stored.iter().map(|(id, _)| *id).collect(),
             generation_max,
+            latest: stored.first().map_or(Timestamp(i64::MIN), |(_, received)| *received),
             young_since: Timestamp(i64::MIN),
             complete_since: if all { Timestamp(i64::MIN) } else { oldest },
         }
@@ -48,11 +51,12 @@ impl RecentIds {
 
     /// Looks an event up and remembers it.
     pub(super) fn see(&mut self, id: u128, event_time: Timestamp, received: Timestamp) -> Seen {
+        self.latest = self.latest.max(received);
         if self.old.contains(&id) || !self.young.insert(id) {
             return Seen::Known;
         }
         if self.young.len() == 1 {
-            self.young_since = received;
+            self.young_since = self.latest;
         }
         let answers_for_all = self.complete_since.0 == i64::MIN;
         let came_within = event_time.0 >= self.complete_since.0.saturating_add(SKEW_US)

@@ -29,7 +29,7 @@ use crate::pipeline::checkpoint::{Home, note_file};
 use crate::pipeline::known::RecentIds;
 use crate::pipeline::readers::Readers;
 use crate::spool::{Spool, SpoolError, SpoolReader};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,12 +57,17 @@ pub enum PipelineError {
     Reader(#[from] ReaderStateError),
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
     #[error("the pipeline's thread cannot be started")]
     Thread(#[source] std::io::Error),
     #[error("the pipeline's thread has failed; the log tells why")]
     Died,
+}
+
+/// The store, and whether its tables are there yet.
+pub struct StoreAccess {
+    pub store: Store,
+    /// Turns true when the database answers and its tables are up to date.
+    pub is_ready: watch::Receiver<bool>,
 }
 
 /// A running pipeline.
@@ -79,11 +84,11 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// [`PipelineError`] when checkpoint, spool or store cannot be read.
-    pub async fn start(
+    /// [`PipelineError`] when checkpoint or spool cannot be read. A store that does not answer is waited for.
+    pub fn start(
         options: PipelineOptions,
         spool: Spool,
-        store: Store,
+        store: StoreAccess,
         classifier: Classifier,
         shutdown: watch::Receiver<bool>,
     ) -> Result<Self, PipelineError> {
@@ -103,16 +108,14 @@ impl Pipeline {
         let next_seq = checkpoint.stored_seq + 1;
         let reader = spool.reader(next_seq)?;
         let ingest_node = Text::from(&checkpoint.spool_id[..16.min(checkpoint.spool_id.len())]);
-        let stored = store.recent_ids(&ingest_node, next_seq, options.recent_ids_max as u64).await?;
         let mut assembler = Assembler {
             readers: Readers::restore(options.readers, &states.states)?,
             classifier,
             labels: options.labels,
-            recent: RecentIds::new(options.recent_ids_max, &stored),
+            recent: RecentIds::new(options.recent_ids_max, &[]),
             ingest_node,
             scratch: Vec::new(),
         };
-        drop(stored);
         catch_up(&spool, states.seq, checkpoint.stored_seq, &mut assembler)?;
         let files = files_read(&spool, &checkpoint)?;
 
@@ -123,7 +126,9 @@ impl Pipeline {
         let reading = read::Reading {
             reader,
             assembler,
-            store: store.clone(),
+            store: store.store.clone(),
+            is_ready: store.is_ready,
+            recent_ids_max: options.recent_ids_max,
             pending_last_seq: checkpoint.pending_last_seq,
             rows_max: options.batch_rows_max,
             bytes_max: options.batch_bytes_max,
@@ -138,8 +143,15 @@ impl Pipeline {
             .spawn(move || reading.run())
             .map_err(PipelineError::Thread)?;
         let states_seq = states.seq;
-        let writing =
-            write::Writing { home, checkpoint, states_seq, spool, store, progress: Arc::clone(&progress), shutdown };
+        let writing = write::Writing {
+            home,
+            checkpoint,
+            states_seq,
+            spool,
+            store: store.store,
+            progress: Arc::clone(&progress),
+            shutdown,
+        };
         let writing = tokio::spawn(writing.run(to_write));
         Ok(Self { progress, files, reading, writing })
     }
@@ -173,12 +185,19 @@ impl Pipeline {
 }
 
 /// Brings readers with a memory from record `from_seq` to record `to_seq`.
-fn catch_up(spool: &Spool, from_seq: u64, to_seq: u64, assembler: &mut Assembler) -> Result<(), PipelineError> {
-    if from_seq == 0 && spool.stats().first_seq > 1 {
-        // No reader had a memory when the records were released, so none misses them.
+///
+/// Of these records the oldest may be released already: they were, because no reader had a memory then.
+fn catch_up(
+    spool: &Spool,
+    from_seq: u64,
+    to_seq: u64,
+    assembler: &mut Assembler,
+) -> Result<(), PipelineError> {
+    let first_seq = spool.stats().first_seq.max(from_seq + 1);
+    if first_seq > to_seq {
         return Ok(());
     }
-    each_entry(&mut spool.reader(from_seq + 1)?, to_seq, |entry| assembler.catch_up(entry))
+    each_entry(&mut spool.reader(first_seq)?, to_seq, |entry| assembler.catch_up(entry))
 }
 
 /// How far every file has been read, by the checkpoint and the records after it.

@@ -1,11 +1,13 @@
 //! The pipeline's thread: takes entries from the spool and makes batches of them.
 
+use crate::model::SourceRef;
 use crate::pipeline::PipelineError;
 use crate::pipeline::assemble::{Assembler, Draft, Finished};
+use crate::pipeline::known::RecentIds;
 use crate::pipeline::progress::Progress;
+use crate::pipeline::write::in_words;
 use crate::spool::{Entry, SpoolReader};
-use crate::store::Store;
-use crate::model::SourceRef;
+use crate::store::{Store, StoreError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,17 +25,36 @@ const STATES_EVERY: Duration = Duration::from_secs(20);
 /// Pause before the store is asked again that did not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A batch on its way to the writer.
+/// Work for the writer.
 pub(super) struct ToWrite {
-    pub(super) finished: Finished,
-    /// The readers' memory after the batch, when it is time to write it. `None`: not now.
-    pub(super) states: Option<Vec<(SourceRef, String)>>,
+    pub(super) batch: Option<Finished>,
+    /// The readers' memory after the batch.
+    pub(super) memory: Memory,
+}
+
+pub(super) enum Memory {
+    /// It is not time to write it.
+    Later,
+    /// No reader has any: no record is needed again.
+    None,
+    /// As it is after this record.
+    After(u64, Vec<(SourceRef, String)>),
+}
+
+/// What [`Reading::draft`] came to.
+enum Drafted {
+    Batch(Draft),
+    /// Nothing comes in, and the readers' memory on disk is old: records wait for it to be released.
+    Idle,
+    Shutdown,
 }
 
 pub(super) struct Reading {
     pub(super) reader: SpoolReader,
     pub(super) assembler: Assembler,
     pub(super) store: Store,
+    pub(super) is_ready: watch::Receiver<bool>,
+    pub(super) recent_ids_max: usize,
     /// The batch that a crash interrupted ends here: it must be cut there again.
     pub(super) pending_last_seq: Option<u64>,
     pub(super) rows_max: usize,
@@ -45,51 +66,108 @@ pub(super) struct Reading {
     pub(super) runtime: tokio::runtime::Handle,
 }
 
+/// Up to where the readers' memory is on disk.
+struct Kept {
+    at: Instant,
+    seq: u64,
+    /// Last record that a reader has seen.
+    last_seq: u64,
+}
+
 impl Reading {
     /// Works until shutdown, or until the writer is gone.
     pub(super) fn run(mut self) -> Result<(), PipelineError> {
+        if !self.remember_recent() {
+            return Ok(());
+        }
         let mut entries = VecDeque::new();
-        let mut states_written = Instant::now();
+        let mut kept = Kept {
+            at: Instant::now(),
+            seq: self.reader.next_seq() - 1,
+            last_seq: self.reader.next_seq() - 1,
+        };
         loop {
-            let Some(mut draft) = self.draft(&mut entries)? else { return Ok(()) };
-            if !self.settle(&mut draft) {
-                return Ok(());
-            }
-            let is_time = states_written.elapsed() >= STATES_EVERY || *self.shutdown.borrow();
-            let states = is_time.then(|| self.assembler.readers.states());
-            if is_time {
-                states_written = Instant::now();
-            }
-            let finished = draft.finish(self.assembler.ingest_node.clone());
-            if self.batches.blocking_send(ToWrite { finished, states }).is_err() {
+            let batch = match self.draft(&mut entries, &kept)? {
+                Drafted::Shutdown => return Ok(()),
+                Drafted::Idle => None,
+                Drafted::Batch(mut draft) => {
+                    if !self.settle(&mut draft) {
+                        return Ok(());
+                    }
+                    let finished = draft.finish(self.assembler.ingest_node.clone());
+                    kept.last_seq = finished.last_seq;
+                    Some(finished)
+                }
+            };
+            let memory = self.memory(&mut kept);
+            if self.batches.blocking_send(ToWrite { batch, memory }).is_err() {
                 return Ok(());
             }
         }
     }
 
-    /// Fills one batch; `None` at shutdown.
-    fn draft(&mut self, entries: &mut VecDeque<Entry>) -> Result<Option<Draft>, PipelineError> {
+    /// Learns the newest stored ids, as soon as the store answers; false at shutdown.
+    fn remember_recent(&mut self) -> bool {
+        let (is_ready, shutdown) = (&mut self.is_ready, &mut self.shutdown);
+        let is_ready = self.runtime.block_on(async {
+            tokio::select! {
+                ready = is_ready.wait_for(|ready| *ready) => ready.is_ok(),
+                _ = shutdown.wait_for(|stop| *stop) => false,
+            }
+        });
+        if !is_ready {
+            return false;
+        }
+        let (node, next_seq) = (self.assembler.ingest_node.clone(), self.reader.next_seq());
+        let limit = self.recent_ids_max as u64;
+        let Some(stored) = self.ask(async || self.store.recent_ids(&node, next_seq, limit).await) else {
+            return false;
+        };
+        self.assembler.recent = RecentIds::new(self.recent_ids_max, &stored);
+        true
+    }
+
+    /// The readers' memory, when it is time to write it.
+    fn memory(&self, kept: &mut Kept) -> Memory {
+        if !self.assembler.readers.have_memory() {
+            kept.seq = kept.last_seq;
+            return Memory::None;
+        }
+        if kept.at.elapsed() < STATES_EVERY && !*self.shutdown.borrow() {
+            return Memory::Later;
+        }
+        (kept.at, kept.seq) = (Instant::now(), kept.last_seq);
+        Memory::After(kept.last_seq, self.assembler.readers.states())
+    }
+
+    /// Fills one batch.
+    fn draft(&mut self, entries: &mut VecDeque<Entry>, kept: &Kept) -> Result<Drafted, PipelineError> {
         let mut draft: Option<Draft> = None;
-        let mut full_at = Instant::now() + self.wait;
+        // When nothing comes in: to write the readers' memory, if it has changed.
+        let mut deadline = (kept.seq < kept.last_seq).then(|| kept.at + STATES_EVERY);
         loop {
             while let Some(entry) = entries.pop_front() {
                 let mut current = draft.take().unwrap_or_else(|| {
-                    full_at = Instant::now() + self.wait;
+                    deadline = Some(Instant::now() + self.wait);
                     self.progress.batch_began(entry.received);
                     Draft::new(&entry)
                 });
                 self.assembler.add(&mut current, &entry);
                 if self.is_full(&current, entry.seq) {
-                    return Ok(Some(current));
+                    return Ok(Drafted::Batch(current));
                 }
                 draft = Some(current);
             }
-            if *self.shutdown.borrow() && self.pending_last_seq.is_none() {
-                return Ok(draft);
+            let ends = *self.shutdown.borrow() && self.pending_last_seq.is_none();
+            if !ends {
+                entries.extend(self.reader.read_batch(READ_BYTES, READ_RECORDS)?);
             }
-            entries.extend(self.reader.read_batch(READ_BYTES, READ_RECORDS)?);
-            if entries.is_empty() && !self.wait_for_more(draft.is_some().then_some(full_at))? {
-                return Ok(draft);
+            if ends || entries.is_empty() && !self.wait_for_more(deadline)? {
+                return Ok(match draft {
+                    Some(draft) => Drafted::Batch(draft),
+                    None if *self.shutdown.borrow() => Drafted::Shutdown,
+                    None => Drafted::Idle,
+                });
             }
         }
     }
@@ -127,17 +205,20 @@ impl Reading {
     /// Asks the store for the events that may be there already; false at shutdown.
     fn settle(&self, draft: &mut Draft) -> bool {
         let Some((times, ids)) = draft.unsure_ids() else { return true };
-        let node = self.assembler.ingest_node.as_str();
+        let (node, first_seq) = (self.assembler.ingest_node.as_str(), draft.first_seq());
+        let known = self.ask(async || self.store.known_ids(node, first_seq, times, &ids).await);
+        known.inspect(|known| draft.settle(known)).is_some()
+    }
+
+    /// Asks the store until it answers; `None` at shutdown.
+    fn ask<T>(&self, question: impl AsyncFn() -> Result<T, StoreError>) -> Option<T> {
         loop {
-            match self.runtime.block_on(self.store.known_ids(node, draft.first_seq(), times, &ids)) {
-                Ok(known) => {
-                    draft.settle(&known);
-                    return true;
-                }
-                Err(error) => self.progress.store_failed(crate::pipeline::write::in_words(&error)),
+            match self.runtime.block_on(question()) {
+                Ok(answer) => return Some(answer),
+                Err(error) => self.progress.store_failed(in_words(&error)),
             }
             if *self.shutdown.borrow() {
-                return false;
+                return None;
             }
             std::thread::sleep(ASK_AGAIN);
         }

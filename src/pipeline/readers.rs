@@ -16,7 +16,9 @@ pub struct ReaderOptions {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the state of the reader of {from} cannot be restored; delete `readers.json` to go on without: messages on their way then miss what their earlier log lines said")]
+#[error(
+    "the state of the reader of {from} cannot be restored; delete `readers.json` to go on without: messages on their way then miss what their earlier log lines said"
+)]
 pub struct ReaderStateError {
     pub from: SourceRef,
     #[source]
@@ -29,7 +31,10 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn restore(options: ReaderOptions, states: &[(SourceRef, String)]) -> Result<Self, ReaderStateError> {
+    pub(super) fn restore(
+        options: ReaderOptions,
+        states: &[(SourceRef, String)],
+    ) -> Result<Self, ReaderStateError> {
         let mut readers: BTreeMap<SourceRef, Box<dyn EventReader>> = BTreeMap::new();
         for (from, state) in states.iter().filter(|(from, _)| from.kind == SourceKind::Postfix) {
             let reader = PostfixReader::restore(options.postfix_of(&from.name), state.as_bytes())
@@ -50,6 +55,11 @@ impl Readers {
             self.readers.insert(source.clone(), reader);
         }
         self.readers.get_mut(source).expect("it was put in just above").as_mut()
+    }
+
+    /// Whether any reader keeps something from one item to the next.
+    pub(super) fn have_memory(&self) -> bool {
+        self.readers.keys().any(|source| source.kind == SourceKind::Postfix)
     }
 
     /// What must survive a restart. Readers write text.

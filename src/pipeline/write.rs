@@ -1,9 +1,10 @@
 //! The pipeline's second half: writes batches and moves the checkpoint.
 
 use crate::pipeline::PipelineError;
+use crate::pipeline::assemble::Finished;
 use crate::pipeline::checkpoint::{Checkpoint, Home, ReaderStates, SourceTotals};
 use crate::pipeline::progress::Progress;
-use crate::pipeline::read::ToWrite;
+use crate::pipeline::read::{Memory, ToWrite};
 use crate::spool::Spool;
 use crate::store::{Sealed, Store};
 use std::sync::Arc;
@@ -29,29 +30,42 @@ impl Writing {
     /// Works until there are no more batches. A database that is down is tried again for as long as it takes: the
     /// spool keeps what comes in meanwhile.
     pub(super) async fn run(mut self, mut batches: mpsc::Receiver<ToWrite>) -> Result<(), PipelineError> {
-        while let Some(batch) = batches.recv().await {
-            let last_seq = batch.finished.last_seq;
-            self.checkpoint.pending_last_seq = Some(last_seq);
-            self.home.write_checkpoint(&self.checkpoint)?;
-            if !self.insert(&batch.finished.sealed).await {
+        while let Some(work) = batches.recv().await {
+            if let Some(batch) = work.batch
+                && !self.store(batch).await?
+            {
                 return Ok(());
             }
-            self.checkpoint.pending_last_seq = None;
-            self.checkpoint.stored_seq = last_seq;
-            for totals in batch.finished.sources {
-                add(&mut self.checkpoint.sources, totals);
+            match work.memory {
+                Memory::Later => {}
+                Memory::None => self.states_seq = self.checkpoint.stored_seq,
+                Memory::After(seq, states) => {
+                    let spool_id = self.checkpoint.spool_id.clone();
+                    self.home.write_readers(&ReaderStates { spool_id, seq, states })?;
+                    self.states_seq = seq;
+                }
             }
-            self.home.write_checkpoint(&self.checkpoint)?;
-            if let Some(states) = batch.states {
-                let spool_id = self.checkpoint.spool_id.clone();
-                self.home.write_readers(&ReaderStates { spool_id, seq: last_seq, states })?;
-                self.states_seq = last_seq;
-            }
-            self.progress.batch_stored(&self.checkpoint);
             // Records after the readers' memory are read again at the next start.
-            self.spool.release(self.states_seq.min(last_seq))?;
+            self.spool.release(self.states_seq.min(self.checkpoint.stored_seq))?;
         }
         Ok(())
+    }
+
+    /// Writes one batch and moves the checkpoint; false at shutdown.
+    async fn store(&mut self, batch: Finished) -> Result<bool, PipelineError> {
+        self.checkpoint.pending_last_seq = Some(batch.last_seq);
+        self.home.write_checkpoint(&self.checkpoint)?;
+        if !self.insert(&batch.sealed).await {
+            return Ok(false);
+        }
+        self.checkpoint.pending_last_seq = None;
+        self.checkpoint.stored_seq = batch.last_seq;
+        for totals in batch.sources {
+            add(&mut self.checkpoint.sources, totals);
+        }
+        self.home.write_checkpoint(&self.checkpoint)?;
+        self.progress.batch_stored(&self.checkpoint);
+        Ok(true)
     }
 
     /// Writes one batch, however long it takes; false at shutdown.
@@ -62,7 +76,11 @@ impl Writing {
                 Ok(()) => return true,
                 Err(error) => {
                     let error = in_words(&error);
-                    tracing::error!(error, retry_s = pause.as_secs_f32(), "a batch could not be written; it is kept");
+                    tracing::error!(
+                        error,
+                        retry_s = pause.as_secs_f32(),
+                        "a batch could not be written; it is kept"
+                    );
                     self.progress.store_failed(error);
                 }
             }

@@ -150,7 +150,9 @@ impl Store {
         let sql = format!("{} FORMAT Native", rows.insert_into(table));
         let failed = |source| StoreError::Insert { table, source };
         let insert = self.client.insert_formatted_with(sql).with_timeouts(None, Some(INSERT_TIMEOUT));
-        let insert = INSERT_SETTINGS.into_iter().fold(insert, |insert, (name, value)| insert.with_setting(name, value));
+        let insert = INSERT_SETTINGS
+            .into_iter()
+            .fold(insert, |insert, (name, value)| insert.with_setting(name, value));
         let mut insert = insert.with_setting("insert_deduplication_token", token);
         for chunk in &rows.chunks {
             insert.send(chunk.clone()).await.map_err(failed)?;

@@ -82,7 +82,9 @@ impl Store {
             node.query(APPLIED_TABLE).execute().await.map_err(MigrateError::Read)?;
             let known = applied_on(node).await?;
             check(&known)?;
-            for (version, name, text) in FILES.iter().filter(|file| known.iter().all(|row| row.version != file.0)) {
+            for (version, name, text) in
+                FILES.iter().filter(|file| known.iter().all(|row| row.version != file.0))
+            {
                 self.apply(node, *version, name, text).await?;
                 migrated.applied.push(format!("{version:04}_{name}"));
             }
@@ -90,7 +92,13 @@ impl Store {
         Ok(migrated)
     }
 
-    async fn apply(&self, node: &Client, version: u32, name: &'static str, text: &str) -> Result<(), MigrateError> {
+    async fn apply(
+        &self,
+        node: &Client,
+        version: u32,
+        name: &'static str,
+        text: &str,
+    ) -> Result<(), MigrateError> {
         for (at, sql) in statements(text, &self.topology).into_iter().enumerate() {
             let failed = |source| MigrateError::Statement { version, name, statement: at + 1, source };
             node.query_raw(&sql).execute().await.map_err(failed)?;
@@ -124,7 +132,12 @@ fn check(known: &[Applied]) -> Result<(), MigrateError> {
         let shipped = checksum(text);
         if shipped != row.checksum {
             let applied = row.checksum.clone();
-            return Err(MigrateError::Changed { version: *version, name: (*name).to_owned(), applied, shipped });
+            return Err(MigrateError::Changed {
+                version: *version,
+                name: (*name).to_owned(),
+                applied,
+                shipped,
+            });
         }
     }
     Ok(())
@@ -133,7 +146,7 @@ fn check(known: &[Applied]) -> Result<(), MigrateError> {
 /// The first 16 hex digits of the text's SHA-256: enough to tell two versions of a file apart.
 fn checksum(text: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(text).into();
-    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:016x}", digest[..8].iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte)))
 }
 
 fn local_name(table: &str, topology: &Topology) -> String {
@@ -148,7 +161,8 @@ fn local_name(table: &str, topology: &Topology) -> String {
 /// `@table(t)` is the table with the rows, `@engine(E, arguments)` its engine, `@durable` its settings, and
 /// `@distributed(t, key)` the table over all nodes, which a single node does not have.
 fn statements(text: &str, topology: &Topology) -> Vec<String> {
-    let bare: String = text.lines().filter(|line| !line.starts_with("--")).flat_map(|line| [line, "\n"]).collect();
+    let bare: String =
+        text.lines().filter(|line| !line.starts_with("--")).flat_map(|line| [line, "\n"]).collect();
     let filled = bare.split(";\n").map(str::trim).filter(|statement| !statement.is_empty());
     filled.filter_map(|statement| render(statement, topology)).collect()
 }
@@ -175,7 +189,9 @@ fn engine_text(engine: &str, topology: &Topology) -> String {
         Topology::Single => format!("{name}({arguments})"),
         Topology::Cluster { .. } => {
             let more = if arguments.is_empty() { String::new() } else { format!(", {arguments}") };
-            format!("Replicated{name}('/clickhouse/tables/{{shard}}/{{database}}/{{table}}', '{{replica}}'{more})")
+            format!(
+                "Replicated{name}('/clickhouse/tables/{{shard}}/{{database}}/{{table}}', '{{replica}}'{more})"
+            )
         }
     }
 }
@@ -215,7 +231,10 @@ mod tests {
 
     #[test]
     fn a_single_node_has_plain_tables() {
-        let sql = statements("CREATE TABLE @table(t) ENGINE = @engine(MergeTree)\nSETTINGS a = 1;\n\n@distributed(t, rand());\n", &Topology::Single);
+        let sql = statements(
+            "CREATE TABLE @table(t) ENGINE = @engine(MergeTree)\nSETTINGS a = 1;\n\n@distributed(t, rand());\n",
+            &Topology::Single,
+        );
         assert_eq!(sql, ["CREATE TABLE t ENGINE = MergeTree()\nSETTINGS a = 1"]);
     }
 
@@ -235,7 +254,10 @@ mod tests {
     fn a_changed_file_is_an_error_that_names_it() {
         let row = Applied { version: 1, name: "events".to_owned(), checksum: "0000000000000000".to_owned() };
         let error = check(&[row]).unwrap_err().to_string();
-        assert!(error.starts_with("migration 1 (events) was applied with checksum 0000000000000000"), "{error}");
+        assert!(
+            error.starts_with("migration 1 (events) was applied with checksum 0000000000000000"),
+            "{error}"
+        );
     }
 
     #[test]

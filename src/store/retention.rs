@@ -28,7 +28,8 @@ impl Store {
     /// [`StoreError::Query`].
     pub async fn set_retention(&self, retention: &Retention) -> Result<(), StoreError> {
         let failed = |source| StoreError::Query { query: "set_retention", source };
-        let engine_sql = "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = ?";
+        let engine_sql =
+            "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = ?";
         for node in self.nodes() {
             for (table, column, days) in tables(retention) {
                 let table = self.local(table);

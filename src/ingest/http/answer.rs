@@ -106,12 +106,13 @@ impl Refusal {
             Self::FileName => (StatusCode::BAD_REQUEST, "bad_file"),
             Self::Encoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),
             Self::Unpack(_) => (StatusCode::BAD_REQUEST, "bad_encoding"),
-            Self::BodyTooLarge | Self::UnpackedTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::BodyTooLarge | Self::UnpackedTooLarge | Self::Spool(SpoolError::TooLarge { .. }) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "too_large")
+            }
             Self::Slow(_) => (StatusCode::REQUEST_TIMEOUT, "too_slow"),
             Self::CutOff => (StatusCode::BAD_REQUEST, "cut_off"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Spool(SpoolError::Full { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "spool_full"),
-            Self::Spool(SpoolError::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::Spool(SpoolError::TooManySources) => (StatusCode::BAD_REQUEST, "too_many_sources"),
             Self::Spool(_) => (StatusCode::SERVICE_UNAVAILABLE, "spool_failed"),
             Self::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),

@@ -26,7 +26,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::post;
@@ -218,7 +218,7 @@ fn source(kind: SourceKind, name: Option<String>) -> Result<SourceRef, Refusal> 
 /// The hashes are compared, not the tokens: how long that takes tells nothing about the token.
 async fn authorize(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Refusal> {
     let Some(wanted) = door.token else { return Ok(next.run(request).await) };
-    let given = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let given = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let given = given.and_then(|value| value.split_at_checked("bearer ".len()));
     match given {
         Some((scheme, token))

@@ -1,7 +1,7 @@
 //! Following the logs of a relay on this machine.
 //!
 //! Way: `app` starts one tailer a source with what the spool and the checkpoint know of its files
-//! ([`position_after`](crate::ingest::position_after)); `postfix` and `kumomta` find the next lines, the loop here
+//! ([`Entry::position_after`](crate::spool::Entry::position_after)); `postfix` and `kumomta` find the next lines, the loop here
 //! hands them to the spool and waits when it is full.
 //!
 //! There is no file of positions: a position stands in the spool with the very lines that it is behind, so that one
@@ -74,9 +74,10 @@ impl TailStatus {
         let mut state = self.lock();
         if state.fault != fault {
             // once when it begins and once when it ends, not at each try
-            match &fault {
-                Some(fault) => tracing::warn!(%source, "log is not being read on: {fault}"),
-                None => tracing::info!(%source, "log is being read again"),
+            if let Some(fault) = &fault {
+                tracing::warn!(%source, "log is not being read on: {fault}");
+            } else {
+                tracing::info!(%source, "log is being read again");
             }
             state.fault = fault;
         }

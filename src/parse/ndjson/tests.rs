@@ -1,3 +1,5 @@
+//! The reader against lines of its form, and its laws.
+
 mod laws;
 
 use super::*;

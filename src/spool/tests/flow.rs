@@ -125,7 +125,7 @@ fn a_reader_begins_anywhere_and_keeps_its_limits() {
     assert_eq!(read(4, 10_000, 3), [4, 5, 6]);
     assert_eq!(read(7, 400, 100), [7, 8], "two records of some 160 bytes fit");
     assert_eq!(read(8, 0, 0), [8], "one is always read");
-    assert_eq!(read(10, 10_000, 100), []);
+    assert!(read(10, 10_000, 100).is_empty());
     assert!(matches!(spool.reader(11), Err(SpoolError::Ahead { asked_seq: 11, last_seq: 9, .. })));
 }
 

@@ -8,7 +8,7 @@ use crate::store::{Store, StoreError};
 use clickhouse::Row;
 use serde::Deserialize;
 
-/// What the text in the search field may be; each column has an index that finds it without a scan.
+/// What the text in the search field may be. Addresses and ids are found by skip indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Term {
     Any,
@@ -88,7 +88,7 @@ impl Store {
     /// A page of events, newest first.
     ///
     /// It is found in two steps, ids first: the newest events of an hour lie scattered among its rows, and to read all
-    /// columns of the hour takes ten times as long.
+    /// columns of the hour in order to sort it takes twice as long.
     ///
     /// # Errors
     ///

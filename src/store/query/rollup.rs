@@ -2,9 +2,10 @@
 //!
 //! Outcomes: the whole hours of a range come from `events_hour`, what is left at its two ends from minutes, so that a
 //! range is exact to the minute and costs little more than its hours. A series with steps below an hour comes from the
-//! minutes alone. Minutes come from `totals_minute` where no dimension but tenant and stream is asked for, else from
-//! `events_minute`; neither has a campaign, so where one is asked for, `events` takes their place. Where retention has
-//! taken the finer rows already, the hour that holds the end counts whole.
+//! minutes alone, and so does a range of up to two days where they are few: minutes come from `totals_minute` where no
+//! dimension but tenant and stream is asked for, else from `events_minute`. Neither has a campaign: where one is asked
+//! for, `events` takes their place. Where retention has taken the finer rows already, the hour that holds the end
+//! counts whole.
 //!
 //! The heatmap, latencies and replies are kept by the hour: their ranges are widened to whole hours, their steps are
 //! whole hours. `latency_hour` has no campaign: there `events` answers, over the same hours.
@@ -93,9 +94,7 @@ impl Cut {
         };
         Self { whole: TimeRange { from_unix: from, to_unix: to }, hours }
     }
-}
 
-impl Cut {
     fn has_hours(&self) -> bool {
         self.hours.seconds() > 0
     }
@@ -137,14 +136,17 @@ impl Store {
         limit: u32,
     ) -> Result<BTreeMap<T::Key, Outcomes>, StoreError> {
         let range = filter.range.in_calendar();
-        let grain_s = if range.seconds() <= FINE_RANGE_S_MAX { MINUTE_S } else { HOUR_S };
+        let is_short = range.seconds() <= FINE_RANGE_S_MAX;
+        let grain_s = if is_short { MINUTE_S } else { HOUR_S };
         let (step_s, dimension) = match grouping {
             Grouping::Nothing => (HOUR_S, None),
             Grouping::By(dimension) => (HOUR_S, Some(dimension)),
             Grouping::Steps(step_s) => (range.step_s(step_s, grain_s), None),
         };
         let finer = Rollup::finer(filter, dimension);
-        let cut = self.cut(range, step_s % HOUR_S != 0, finer).await?;
+        // Two days of totals are fewer rows than one day of hours.
+        let is_fine = step_s % HOUR_S != 0 || (is_short && finer == Rollup::Total && !is_hourly(range));
+        let cut = self.cut(range, is_fine, finer).await?;
         let part = async |rollup: Rollup, is_needed: bool| -> Result<Vec<T>, StoreError> {
             if !is_needed {
                 return Ok(Vec::new());
@@ -287,9 +289,8 @@ mod tests {
 
     #[test]
     fn a_minute_belongs_to_the_range_in_which_it_begins() {
-        let (first, second) = (Cut::of(TimeRange { from_unix: 0, to_unix: 90 }, false, 0), {
-            Cut::of(TimeRange { from_unix: 90, to_unix: 200 }, false, 0)
-        });
+        let first = Cut::of(TimeRange { from_unix: 0, to_unix: 90 }, false, 0);
+        let second = Cut::of(TimeRange { from_unix: 90, to_unix: 200 }, false, 0);
         assert_eq!(first.whole.to_unix, 120);
         assert_eq!(second.whole.from_unix, 120);
     }

@@ -1,3 +1,5 @@
+//! The reader against records of every type.
+
 use super::*;
 use crate::model::{SourceKind, SourceRef};
 use crate::parse::ndjson::to_ndjson;
