@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn an_event_from_before_the_window_is_unsure() {
         let hour_ago = Timestamp::from_seconds(1_000_000 - 3600);
-        let mut ids = RecentIds::new(2, &[(7, NOW), (8, hour_ago)]);
+        let mut ids = RecentIds::new(4, &[(6, NOW), (7, NOW), (8, NOW), (9, hour_ago)]);
         assert_eq!(ids.see(1, Timestamp::from_seconds(1_000_000 - 7200), NOW), Seen::Unsure);
         assert_eq!(ids.see(2, NOW, NOW), Seen::New);
     }
