@@ -93,7 +93,10 @@ fn facts(status: &Status, store_is_down: bool, now_unix: i64) -> Vec<Fact> {
         Fact {
             name: "Ledger",
             value: if all_balance { "balances" } else { "does not balance" }.to_owned(),
-            detail: format!("{} sources", status.sources.len()),
+            detail: match status.sources.len() {
+                1 => "1 source".to_owned(),
+                n => format!("{n} sources"),
+            },
             tone: if all_balance { "good" } else { "bad" },
         },
         Fact {
