@@ -9,7 +9,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 .PHONY: demo test build engine test-tools lint fmt doc deny clean
 
 demo: build
-	target/release/relaylens demo
+	cargo run --release --locked --quiet -- demo
 
 build: $(ENGINE) $(CHARTS)
 	cargo build --release --locked
@@ -30,7 +30,7 @@ test: $(ENGINE) $(CHARTS) test-tools
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
-	cargo deny --offline check --config .deny.toml bans licenses sources
+	cargo deny --offline --config .deny.toml check bans licenses sources
 	cargo test --locked
 
 # Real parts for the tests: a Postfix that is never started as a service, a browser, the licence and source check.
