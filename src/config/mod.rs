@@ -128,8 +128,8 @@ pub struct Pipeline {
     pub batch_bytes_max: usize,
     /// Milliseconds for which a batch waits for more. Default 1000: what a person waits for a fresh page.
     pub batch_wait_ms: u64,
-    /// Event ids kept in memory to know a repeated event. Default 1 000 000, about 40 MB. Older events are looked up in
-    /// the database.
+    /// Event ids kept in memory to know a repeated event, and 32 times as many in a sieve that tells nearly all new
+    /// events. Default 1 000 000, about 70 MB together. Older events are looked up in the database.
     pub recent_ids_max: usize,
 }
 

@@ -1,9 +1,12 @@
 //! Which events were seen already.
 //!
 //! The newest ids stand in memory. That answers for every event whose first copy must have come in since the oldest of
-//! them; for an older one (an import, a webhook that was tried again for hours) the store is asked.
+//! them; an older one (an import, a webhook that was tried again for hours) is looked for in a sieve, which holds many
+//! more ids but may be wrong about one that it seems to hold. Only then, and where the sieve does not reach, the store
+//! is asked: under load that would be for each event, since clocks may run ahead of ours by minutes.
 
 use crate::model::Timestamp;
+use crate::pipeline::sieve::Sieve;
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -19,17 +22,41 @@ pub(super) enum Seen {
     Unsure,
 }
 
-/// The newest ids, in two generations: when the younger is full, the older is dropped.
+/// Ids of the sieve for each one in exact memory. They take a byte each, which makes 32 next to some 40.
+const SIEVE_IDS_EACH: usize = 32;
+
+/// Since when all arrivals are in a memory of two generations: when the younger is full, the older is dropped.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    /// Arrival of the first id of the younger generation.
+    young_since: Timestamp,
+    complete_since: Timestamp,
+}
+
+impl Reach {
+    const fn since(complete_since: Timestamp) -> Self {
+        Self { young_since: Timestamp(i64::MIN), complete_since }
+    }
+
+    /// Whether the first copy of an event must have come in since then.
+    const fn covers(&self, event_time: Timestamp, received: Timestamp) -> bool {
+        self.complete_since.0 == i64::MIN
+            || event_time.0 >= self.complete_since.0.saturating_add(SKEW_US)
+                && event_time.0 <= received.0.saturating_add(SKEW_US)
+    }
+}
+
+/// What was seen last: exactly, and through a sieve that reaches further back.
 pub(super) struct RecentIds {
     young: HashSet<u128, BuildHasherDefault<IdHasher>>,
     old: HashSet<u128, BuildHasherDefault<IdHasher>>,
     generation_max: usize,
     /// The latest arrival so far. A replayed item brings its old one, which says nothing of when it came now.
     latest: Timestamp,
-    /// `latest` when the first id came into `young`.
-    young_since: Timestamp,
-    /// Every event that arrived since then is in memory.
-    complete_since: Timestamp,
+    reach: Reach,
+    young_sieve: Sieve,
+    old_sieve: Sieve,
+    sieve_reach: Reach,
 }
 
 impl RecentIds {
@@ -37,15 +64,23 @@ impl RecentIds {
     /// fewer, they are all that is stored.
     pub(super) fn new(ids_max: usize, stored: &[(u128, Timestamp)]) -> Self {
         let generation_max = (ids_max / 2).max(1);
+        let sieve = || Sieve::new(generation_max * SIEVE_IDS_EACH);
         let all = stored.len() < ids_max;
         let oldest = stored.last().map_or(Timestamp(i64::MIN), |(_, received)| *received);
+        let reach = Reach::since(if all { Timestamp(i64::MIN) } else { oldest });
+        let mut old_sieve = sieve();
+        for (id, _) in stored {
+            old_sieve.put(*id);
+        }
         Self {
             young: HashSet::default(),
             old: stored.iter().map(|(id, _)| *id).collect(),
             generation_max,
             latest: stored.first().map_or(Timestamp(i64::MIN), |(_, received)| *received),
-            young_since: Timestamp(i64::MIN),
-            complete_since: if all { Timestamp(i64::MIN) } else { oldest },
+            reach,
+            young_sieve: sieve(),
+            old_sieve,
+            sieve_reach: reach,
         }
     }
 
@@ -55,17 +90,32 @@ impl RecentIds {
         if self.old.contains(&id) || !self.young.insert(id) {
             return Seen::Known;
         }
+        let is_new = self.reach.covers(event_time, received)
+            || self.sieve_reach.covers(event_time, received)
+                && !self.young_sieve.may_hold(id)
+                && !self.old_sieve.may_hold(id);
+        self.remember(id);
+        if is_new { Seen::New } else { Seen::Unsure }
+    }
+
+    /// Puts an id, which is in `young` already, into the sieve, and lets generations pass.
+    fn remember(&mut self, id: u128) {
         if self.young.len() == 1 {
-            self.young_since = self.latest;
+            self.reach.young_since = self.latest;
         }
-        let answers_for_all = self.complete_since.0 == i64::MIN;
-        let came_within = event_time.0 >= self.complete_since.0.saturating_add(SKEW_US)
-            && event_time.0 <= received.0.saturating_add(SKEW_US);
+        if self.young_sieve.is_empty() {
+            self.sieve_reach.young_since = self.latest;
+        }
+        self.young_sieve.put(id);
         if self.young.len() >= self.generation_max {
             self.old = std::mem::take(&mut self.young);
-            self.complete_since = self.young_since;
+            self.reach.complete_since = self.reach.young_since;
         }
-        if answers_for_all || came_within { Seen::New } else { Seen::Unsure }
+        if self.young_sieve.is_full() {
+            let fresh = Sieve::new(self.generation_max * SIEVE_IDS_EACH);
+            self.old_sieve = std::mem::replace(&mut self.young_sieve, fresh);
+            self.sieve_reach.complete_since = self.sieve_reach.young_since;
+        }
     }
 }
 
@@ -117,6 +167,29 @@ mod tests {
         let mut ids = RecentIds::new(4, &[(6, NOW), (7, NOW), (8, NOW), (9, hour_ago)]);
         assert_eq!(ids.see(1, Timestamp::from_seconds(1_000_000 - 7200), NOW), Seen::Unsure);
         assert_eq!(ids.see(2, NOW, NOW), Seen::New);
+    }
+
+    #[test]
+    fn an_event_that_left_the_memory_is_new_unless_it_is_in_the_sieve() {
+        let id = |number: u64| crate::model::EventId::of([number.to_be_bytes().as_slice()]).0;
+        let hour_ago = Timestamp::from_seconds(1_000_000 - 3600);
+        let mut ids = RecentIds::new(10, &[]);
+        for number in 0..60 {
+            assert_eq!(ids.see(id(number), NOW, NOW), Seen::New);
+        }
+        assert_eq!(ids.see(id(1), hour_ago, NOW), Seen::Unsure, "it was seen 58 events ago");
+        let fresh = (1000..1010).filter(|number| ids.see(id(*number), hour_ago, NOW) == Seen::New);
+        assert!(fresh.count() > 5);
+    }
+
+    #[test]
+    fn behind_the_sieve_all_is_unsure() {
+        let hour_ago = Timestamp::from_seconds(1_000_000 - 3600);
+        let mut ids = RecentIds::new(10, &[]);
+        for number in 0..200 {
+            ids.see(number, NOW, NOW);
+        }
+        assert_eq!(ids.see(9999, hour_ago, NOW), Seen::Unsure);
     }
 
     #[test]

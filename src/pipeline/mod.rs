@@ -15,6 +15,7 @@ mod labels;
 mod progress;
 mod read;
 mod readers;
+mod sieve;
 mod write;
 
 pub use checkpoint::{Checkpoint, CheckpointError, SourceTotals};

@@ -1,7 +1,7 @@
 //! Rows as column buffers in ClickHouse's Native format.
 //!
 //! The hot tables go in this way: the engine needs 18 to 33 times less to read a column block than the same rows as
-//! RowBinary, because LowCardinality columns are then filled a column at a time. Types are sent plain, the engine
+//! `RowBinary`, because `LowCardinality` columns are then filled a column at a time. Types are sent plain, the engine
 //! casts them to the table's. A column in which no row has a value is left out: the table's default fills it.
 //! Source: the format, clickhouse.com/docs/interfaces/formats/Native.
 

@@ -6,7 +6,7 @@
 
 use crate::cli::bench::Mix;
 use crate::cli::bench::mix::{
-    ATTEMPTS_MAX, CAMPAIGNS_A_DAY, COMPLAINED, DEFERRED, DOMAINS, PROVIDERS, RECOVERED_EACH, REFUSALS,
+    ATTEMPTS_MAX, CAMPAIGNS_A_DAY, COMPLAINED, DEFERRED, DOMAINS, Provider, RECEIVERS, RECOVERED_EACH,
     REFUSED, Refusal, STREAMS, Stream, TENANTS,
 };
 use crate::model::{BounceOrigin, EnhancedCode, Event, EventType, SmtpReply, SmtpStage, Text, Timestamp};
@@ -164,24 +164,24 @@ struct Tables {
 
 impl Tables {
     fn new() -> Self {
-        let said_by = |is_temporary: bool| {
-            let of = move |provider: &'static str| {
-                let said: Vec<&Refusal> = REFUSALS
-                    .iter()
-                    .filter(|refusal| refusal.is_temporary == is_temporary)
-                    .filter(|refusal| refusal.provider == provider || refusal.provider == "*")
-                    .collect();
-                let draw = Draw::of(said.iter().map(|refusal| refusal.share));
-                (said, draw)
-            };
-            PROVIDERS.iter().map(|provider| of(provider.name)).collect()
+        let providers = &RECEIVERS.providers;
+        let said = |provider, is_temporary| {
+            let of_kind = |refusal: &&Refusal| refusal.is_temporary() == is_temporary;
+            let said: Vec<&Refusal> = RECEIVERS
+                .refusals
+                .iter()
+                .filter(of_kind)
+                .filter(|refusal| refusal.is_said_by(provider))
+                .collect();
+            let draw = Draw::of(said.iter().map(|refusal| refusal.share));
+            (said, draw)
         };
         Self {
-            providers: Draw::of(PROVIDERS.iter().map(|provider| provider.share)),
+            providers: Draw::of(providers.iter().map(|provider| provider.share)),
             tenants: Draw::of(TENANTS.iter().map(|(_, share, _)| *share)),
             streams: Draw::of(STREAMS.iter().map(|stream| stream.share)),
-            refusals: said_by(false),
-            deferrals: said_by(true),
+            refusals: providers.iter().map(|provider| said(provider, false)).collect(),
+            deferrals: providers.iter().map(|provider| said(provider, true)).collect(),
         }
     }
 }
@@ -246,15 +246,20 @@ impl Message {
         Self { base, provider, stream }.for_person(person)
     }
 
+    fn receiver(&self) -> &'static Provider {
+        &RECEIVERS.providers[self.provider]
+    }
+
     fn for_person(mut self, person: u32) -> Self {
         // Firms have domains of their own; a provider's own domain has most of its people.
-        let (name, house) = (PROVIDERS[self.provider].name, person % 400);
-        let domain = &mut self.base.recipient_domain;
+        let (name, house) = (&self.receiver().name, person % 400);
+        let mut domain = Text::default();
         match house {
-            0..200 => put(domain, format_args!("{name}.example")),
-            _ => put(domain, format_args!("firm{house}-{name}.example")),
+            0..200 => put(&mut domain, format_args!("{name}.example")),
+            _ => put(&mut domain, format_args!("firm{house}-{name}.example")),
         }
         put(&mut self.base.recipient, format_args!("u{person}@{domain}"));
+        self.base.recipient_domain = domain;
         self
     }
 
@@ -311,7 +316,7 @@ impl Message {
 
     /// What every attempt at the receiver says.
     fn attempted(&self, rng: &mut Xoshiro256PlusPlus, at: Timestamp, attempt: u16) -> Event {
-        let (provider, ips) = (&PROVIDERS[self.provider], self.stream.ips);
+        let (provider, ips) = (self.receiver(), self.stream.ips);
         let ip = Ipv4Addr::new(198, 51, 100, ips[rng.random_range(0..ips.len())]);
         let mx = rng.random_range(0..provider.mx.len());
         let mx_last = u8::try_from(self.provider * 8 + mx).unwrap_or(255);
@@ -319,7 +324,7 @@ impl Message {
             event_time: at,
             pool: Text::const_new(self.stream.pool),
             sending_ip: Some(IpAddr::V4(ip)),
-            mx_host: Text::const_new(provider.mx[mx]),
+            mx_host: Text::from(&provider.mx[mx]),
             mx_ip: Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, mx_last))),
             mx_port: 25,
             attempt,
@@ -335,7 +340,7 @@ impl Message {
     fn delivered(&self, rng: &mut Xoshiro256PlusPlus, at: Timestamp, attempt: u16) -> Event {
         let event = self.attempted(rng, at, attempt);
         let enhanced = Some(EnhancedCode { class: 2, subject: 0, detail: 0 });
-        let text = filled(PROVIDERS[self.provider].taken, &event, rng);
+        let text = filled(&self.receiver().taken, &event, rng);
         Event {
             event_type: EventType::Delivered,
             reply: SmtpReply { code: 250, enhanced, text, stage: SmtpStage::Dot },
@@ -353,10 +358,15 @@ impl Message {
         refusal: &Refusal,
     ) -> Event {
         let event = self.attempted(rng, at, attempt);
-        let text = filled(refusal.text, &event, rng);
+        let text = filled(&refusal.text, &event, rng);
         Event {
             event_type,
-            reply: SmtpReply { code: refusal.code, enhanced: refusal.enhanced, text, stage: SmtpStage::Rcpt },
+            reply: SmtpReply {
+                code: refusal.code,
+                enhanced: refusal.enhanced(),
+                text,
+                stage: SmtpStage::Rcpt,
+            },
             bounce_origin: BounceOrigin::Sync,
             ..event
         }
@@ -364,7 +374,7 @@ impl Message {
 
     /// The first attempt's end: its latency is log-normal, with a long tail.
     fn after(&self, rng: &mut Xoshiro256PlusPlus, at: Timestamp) -> Timestamp {
-        let millis = PROVIDERS[self.provider].latency_ms * (0.8 * normal(rng)).exp();
+        let millis = self.receiver().latency_ms * (0.8 * normal(rng)).exp();
         Timestamp(at.0 + i64::try_from(as_count(millis * 1_000.0)).unwrap_or(SECOND_US))
     }
 }

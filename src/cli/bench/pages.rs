@@ -3,6 +3,7 @@
 use crate::app::Database;
 use crate::cli::bench::{Pages, config_for, measure};
 use crate::config::Config;
+use crate::model::Timestamp;
 use crate::store::query::{Dimension, Filter, TimeRange};
 use crate::store::{Store, StoreError};
 use crate::web::{Status, StatusSource, WebState, router};
@@ -17,10 +18,14 @@ use tower::ServiceExt;
 
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 24 * HOUR_S;
+const HOUR_STEP_S: u32 = 3_600;
 
-/// Ranges asked for, with the steps that the overview has for them, in seconds: series, latency series.
-const RANGES: [(&str, i64, u32, u32); 3] =
-    [("24 h", DAY_S, 900, 3_600), ("72 h", 3 * DAY_S, 3_600, 3_600), ("30 d", 30 * DAY_S, 21_600, 21_600)];
+/// Name, length, and the steps that the overview has for it: of its series, and of those by the hour. In seconds.
+const RANGES: [(&str, i64, u32, u32); 3] = [
+    ("24 h", DAY_S, 900, HOUR_STEP_S),
+    ("72 h", 3 * DAY_S, HOUR_STEP_S, HOUR_STEP_S),
+    ("30 d", 30 * DAY_S, 21_600, 21_600),
+];
 
 /// The overview's own limits, and the values that the filter bar offers.
 const PROVIDERS_MAX: u32 = 12;
@@ -59,8 +64,7 @@ async fn measure_all(store: &Store, runs: u16) -> anyhow::Result<()> {
             let times = times(runs, async || question.ask(store, &filter, step_s, hour_step_s).await).await?;
             tell(&mut out, &format!("{name}, {}", question.name()), &times)?;
         }
-        let key = name.replace(' ', "");
-        let times = page_times(store, end, &format!("/?range={key}"), runs).await?;
+        let times = page_times(store, end, seconds, runs).await?;
         tell(&mut out, &format!("{name}, whole overview page"), &times)?;
     }
     Ok(())
@@ -155,8 +159,8 @@ impl Question {
     }
 }
 
-/// The times of a page, loaded as a browser does, by the router with all that is around it.
-async fn page_times(store: &Store, end_unix: i64, page: &str, runs: u16) -> anyhow::Result<Vec<Duration>> {
+/// The times of the overview, loaded as a browser does, by the router with all that is around it.
+async fn page_times(store: &Store, end_unix: i64, seconds: i64, runs: u16) -> anyhow::Result<Vec<Duration>> {
     CLOCK_UNIX.store(end_unix, Ordering::Relaxed);
     let pages = router(WebState {
         store: store.clone(),
@@ -165,7 +169,8 @@ async fn page_times(store: &Store, end_unix: i64, page: &str, runs: u16) -> anyh
         clock: || CLOCK_UNIX.load(Ordering::Relaxed),
     });
     times(runs, async || {
-        CLOCK_UNIX.fetch_add(RELOAD_S, Ordering::Relaxed);
+        let now = CLOCK_UNIX.fetch_add(RELOAD_S, Ordering::Relaxed);
+        let page = format!("/?from={}", Timestamp::from_seconds(now - seconds));
         let request = Request::get(page).header("accept-encoding", "gzip").body(Body::empty())?;
         let answer = pages.clone().oneshot(request).await?;
         let status = answer.status();

@@ -1,6 +1,6 @@
 -- One row is one source in one step of time, by time of arrival, range half open.
 SELECT
-    intDiv(toInt64(toUnixTimestamp(minute)), {step_s:Int64}) * {step_s:Int64} AS at_unix,
+    toInt64(intDiv(toUnixTimestamp(minute), {step_s:UInt32})) * {step_s:UInt32} AS at_unix,
     source_kind, source,
     sum(ledger_minute.stored) AS stored,
     sum(ledger_minute.duplicate) AS duplicate,
@@ -9,6 +9,6 @@ SELECT
     sum(ledger_minute.events) AS events
 FROM ledger_minute
 WHERE minute >= toDateTime({from_unix:Int64}) AND minute < toDateTime({to_unix:Int64})
-GROUP BY at_unix, source_kind, source
+GROUP BY intDiv(toUnixTimestamp(minute), {step_s:UInt32}), source_kind, source
 ORDER BY at_unix, source_kind, source
 LIMIT {limit:UInt32}

@@ -1,8 +1,8 @@
 -- One row is one step of time with mail, range half open.
 SELECT
-    intDiv(toInt64(toUnixTimestamp(@at)), {step_s:Int64}) * {step_s:Int64} AS at_unix,
+    toInt64(intDiv(toUnixTimestamp(@at), {step_s:UInt32})) * {step_s:UInt32} AS at_unix,
     @sums AS outcomes
 FROM @rows
-GROUP BY at_unix
+GROUP BY intDiv(toUnixTimestamp(@at), {step_s:UInt32})
 ORDER BY at_unix
 LIMIT {limit:UInt32}

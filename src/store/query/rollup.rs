@@ -1,11 +1,10 @@
 //! Which table answers for which part of a range: the only place that knows.
 //!
-//! Outcomes: the whole hours of a range come from `events_hour`, what is left at its two ends from minutes, so that a
-//! range is exact to the minute and costs little more than its hours. A series with steps below an hour comes from the
-//! minutes alone, and so does a range of up to two days where they are few: minutes come from `totals_minute` where no
-//! dimension but tenant and stream is asked for, else from `events_minute`. Neither has a campaign: where one is asked
-//! for, `events` takes their place. Where retention has taken the finer rows already, the hour that holds the end
-//! counts whole.
+//! Outcomes by nothing but tenant and stream, over a month at most, come from `totals_minute`. All others: the whole
+//! hours of a range come from `events_hour`, what is left at its two ends from `events_minute`, so that a range is exact
+//! to the minute and costs little more than its hours; a series with steps below an hour comes from the minutes alone.
+//! The minutes have no campaign: where one is asked for, `events` takes their place. Where retention has taken the finer
+//! rows already, the hour that holds the end counts whole.
 //!
 //! The heatmap, latencies and replies are kept by the hour: their ranges are widened to whole hours, their steps are
 //! whole hours. `latency_hour` has no campaign: there `events` answers, over the same hours.
@@ -22,6 +21,10 @@ use std::collections::BTreeMap;
 /// Longest range, in seconds, of a series with steps below an hour. Two days of minutes are read about as fast as two
 /// months of hours.
 const FINE_RANGE_S_MAX: i64 = 2 * 86_400;
+
+/// Longest range, in seconds, that `totals_minute` answers alone. A minute has a row for each tenant and stream, an
+/// hour one for each provider, address, domain and campaign of theirs too, which is more even for one hour.
+const TOTAL_RANGE_S_MAX: i64 = 31 * 86_400;
 
 /// Where outcomes are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,16 +139,15 @@ impl Store {
         limit: u32,
     ) -> Result<BTreeMap<T::Key, Outcomes>, StoreError> {
         let range = filter.range.in_calendar();
-        let is_short = range.seconds() <= FINE_RANGE_S_MAX;
-        let grain_s = if is_short { MINUTE_S } else { HOUR_S };
+        let grain_s = if range.seconds() <= FINE_RANGE_S_MAX { MINUTE_S } else { HOUR_S };
         let (step_s, dimension) = match grouping {
             Grouping::Nothing => (HOUR_S, None),
             Grouping::By(dimension) => (HOUR_S, Some(dimension)),
             Grouping::Steps(step_s) => (range.step_s(step_s, grain_s), None),
         };
         let finer = Rollup::finer(filter, dimension);
-        // Two days of totals are fewer rows than one day of hours.
-        let is_fine = step_s % HOUR_S != 0 || (is_short && finer == Rollup::Total && !is_hourly(range));
+        let is_total = finer == Rollup::Total && range.seconds() <= TOTAL_RANGE_S_MAX;
+        let is_fine = is_total || step_s % HOUR_S != 0;
         let cut = self.cut(range, is_fine, finer).await?;
         let part = async |rollup: Rollup, is_needed: bool| -> Result<Vec<T>, StoreError> {
             if !is_needed {

@@ -1,0 +1,17 @@
+//! Integration tests, in one binary: the real program, the real engine, a real Postfix, a real browser.
+//!
+//! `tidy` keeps the rules of the house; the others run the program, see `support`.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
+mod browser;
+mod captures;
+mod checks;
+mod cli;
+mod doors;
+mod kill;
+mod pipeline;
+mod postfix_live;
+mod query;
+mod support;
+mod tidy;

@@ -1,0 +1,138 @@
+//! A real Postfix, whose log is followed while it works (see `tests/lab/README.md`).
+
+use crate::checks;
+use crate::support::{self, Place, Server, WITHOUT_POSTFIX, has_program, repository};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The lab's standard run. It ends with its standard input, so it cannot outlive the test.
+struct Lab {
+    child: Child,
+    said: BufReader<ChildStdout>,
+}
+
+impl Lab {
+    fn start(dir: &Path) -> Self {
+        let mut child = Command::new(repository("tests/lab/standard.py"))
+            .arg("--dir")
+            .arg(dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("tests/lab/standard.py can be started; it needs python3");
+        let said = BufReader::new(child.stdout.take().unwrap());
+        Self { child, said }
+    }
+
+    /// Waits for the next line, which must be of that event.
+    fn wait_for(&mut self, event: &str) -> Value {
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
+            panic!("the lab did not come to `{event}`; its reason stands above. It said: {line:?}")
+        });
+        assert_eq!(said["event"], event, "{said}");
+        said
+    }
+
+    fn end(mut self) {
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().unwrap().success(), "the lab did not end well");
+    }
+}
+
+/// Whether the lab can run here. That it cannot is a failure, unless it is said to be known.
+fn can_run() -> bool {
+    // The folder of this process belongs to its user: 0 for root.
+    let is_root =
+        std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let has_postfix =
+        Path::new("/usr/sbin/postfix").exists() && has_program("openssl") && has_program("python3");
+    if is_root && has_postfix {
+        return true;
+    }
+    let missing = "the test of a live Postfix needs root and: apt-get install postfix openssl python3";
+    assert!(
+        std::env::var_os(WITHOUT_POSTFIX).is_some(),
+        "{missing}\nor set {WITHOUT_POSTFIX}=1 to go without it"
+    );
+    eprintln!("SKIPPED because {WITHOUT_POSTFIX} is set: {missing}");
+    false
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_outcome_of_every_recipient_of_a_live_postfix_is_known() {
+    if !can_run() {
+        return;
+    }
+    let lab_dir = tempfile::tempdir().unwrap();
+    let place = Place::new("");
+    // The log comes into being after relaylens has begun to look for it.
+    let maillog = lab_dir.path().join("log/maillog");
+    place.set(&support::follow("relay1", &maillog));
+    let server = place.serve().await;
+    let mut lab = Lab::start(lab_dir.path());
+    assert_eq!(lab.wait_for("ready")["maillog"], maillog.to_str().unwrap());
+    let injected = lab.wait_for("injected");
+    lab.wait_for("done");
+    let wanted = wanted(&injected);
+    let got = settled(&server, wanted.len()).await;
+    assert_eq!(got, wanted);
+    let totals = BTreeMap::from([
+        ("bounced", 19),
+        ("delivered", 12),
+        ("expired", 10),
+        ("rejected", 1),
+        ("suppressed", 1),
+    ]);
+    let mut counted: BTreeMap<&str, u64> = BTreeMap::new();
+    for outcome in got.values().flatten() {
+        *counted.entry(outcome).or_default() += 1;
+    }
+    assert_eq!(counted, totals);
+    let ledger = server.drained().await;
+    assert_eq!(support::only(&ledger).rejected, 0, "{ledger:?}");
+    checks::no_event_twice(&server).await;
+    checks::rollups_equal_events(&server).await;
+    lab.end();
+    server.stop().await;
+}
+
+/// Recipient → its outcomes, of which there is one for each message to it.
+type Outcomes = BTreeMap<String, Vec<String>>;
+
+fn wanted(injected: &Value) -> Outcomes {
+    let mut outcomes = Outcomes::new();
+    for message in injected["messages"].as_array().unwrap() {
+        for recipient in message["recipients"].as_array().unwrap() {
+            let text = |name: &str| recipient[name].as_str().unwrap().to_owned();
+            outcomes.entry(text("address")).or_default().push(text("outcome"));
+        }
+    }
+    for outcomes in outcomes.values_mut() {
+        outcomes.sort();
+    }
+    outcomes
+}
+
+/// What the store says, as soon as it knows of as many recipients.
+async fn settled(server: &Server, recipients: usize) -> Outcomes {
+    let sql = "SELECT recipient, toString(event_type) AS outcome FROM events WHERE NOT is_notification \
+               AND event_type IN ('delivered', 'bounced', 'expired', 'suppressed', 'rejected') ORDER BY ALL";
+    let begun = Instant::now();
+    loop {
+        let mut outcomes = Outcomes::new();
+        for row in server.sql(sql).await {
+            let text = |at: usize| row[at].as_str().unwrap().to_owned();
+            outcomes.entry(text(0)).or_default().push(text(1));
+        }
+        if outcomes.len() >= recipients || begun.elapsed() > Duration::from_secs(20) {
+            return outcomes;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
