@@ -117,6 +117,14 @@ impl EventType {
         )
     }
 
+    /// Whether the event may be about the message as a whole, or about a recipient that nobody names.
+    pub const fn may_lack_recipient(self) -> bool {
+        matches!(
+            self,
+            Self::Accepted | Self::Rejected | Self::Notification | Self::AdminCancelled | Self::Complained
+        )
+    }
+
     /// Whether the event tells of a failure or delay whose reply is worth a class.
     pub const fn has_bounce_class(self) -> bool {
         matches!(self, Self::Deferred | Self::Bounced | Self::Expired | Self::Rejected)

@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `event_type` | a name of [`EventType`] |
 //! | `event_time` | RFC 3339 with an offset, or seconds or milliseconds since 1970 |
-//! | `recipient` | for all types but `accepted` and `rejected` |
+//! | `recipient` | unless [`crate::model::EventType::may_lack_recipient`] |
 //!
 //! A field that this form does not know is kept in `meta` under its name, arrays and objects as JSON text, so that
 //! nothing is lost. What relaylens sets itself (`source`, `received_time`, …) is passed over.
@@ -25,7 +25,7 @@ pub use value::{
 };
 pub use write::to_ndjson;
 
-use crate::model::{Event, EventId, EventType, RejectReason, Text, Timestamp};
+use crate::model::{Event, EventId, RejectReason, Text, Timestamp};
 use crate::parse::{EventReader, Item, Reject};
 
 /// Longest line, in bytes. All fields of the form at their limits come to less; a longer line is no event.
@@ -73,8 +73,8 @@ fn read_line(line: &[u8], received: Timestamp, event: &mut Event) -> Result<Text
     let event_time = draft.event_time.ok_or_else(|| missing("event_time", "when it happened"))?;
     let given_id = draft.given_id;
     (event.event_type, event.event_time) = (event_type, event_time);
-    if event.recipient.is_empty() && !matches!(event_type, EventType::Accepted | EventType::Rejected) {
-        return Err(missing("recipient", "whom it happened to (only `accepted` and `rejected` may lack it)"));
+    if event.recipient.is_empty() && !event_type.may_lack_recipient() {
+        return Err(missing("recipient", "whom it happened to"));
     }
     Ok(given_id)
 }

@@ -69,7 +69,7 @@ fn each_required_field_is_asked_for() {
     );
     assert_eq!(
         missing(r#"{"event_type":"queued","event_time":1769860799,"recipient":null}"#),
-        "missing_field: `recipient` is missing: say whom it happened to (only `accepted` and `rejected` may lack it)"
+        "missing_field: `recipient` is missing: say whom it happened to"
     );
     for kind in ["accepted", "rejected"] {
         let line = format!(r#"{{"event_type":"{kind}","event_time":1769860799,"nrcpt":3}}"#);
