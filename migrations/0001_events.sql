@@ -77,6 +77,7 @@ CREATE TABLE IF NOT EXISTS @table(events)
     ingest_seq          UInt64,
     INDEX recipient_lookup recipient TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX message_lookup message_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX provider_message_lookup provider_message_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX queue_lookup queue_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX ingest_range ingest_seq TYPE minmax GRANULARITY 1
 )

@@ -1,6 +1,6 @@
 //! The wiring: which part gets which setting, what starts first and what ends last.
 //!
-//! Way: `cli` hands over the [`crate::config::Config`]; [`core`] opens database, spool and pipeline, [`serve`] puts
+//! Way: `cli` hands over the [`crate::config::Config`]; `core` opens database, spool and pipeline, `serve` puts
 //! doors and pages on top.
 
 mod access;

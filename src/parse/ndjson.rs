@@ -5,7 +5,7 @@
 //!
 //! | required | |
 //! | --- | --- |
-//! | `event_type` | a name of [`EventType`] |
+//! | `event_type` | a name of [`crate::model::EventType`] |
 //! | `event_time` | RFC 3339 with an offset, or seconds or milliseconds since 1970 |
 //! | `recipient` | unless [`crate::model::EventType::may_lack_recipient`] |
 //!

@@ -1,7 +1,7 @@
 //! From the spool into the database: read, classify, drop what is known, write in batches, move the checkpoint.
 //!
-//! Way: doors append to the spool; a thread reads it in order and makes batches ([`assemble`]); a task writes them
-//! ([`write`]) while the thread makes the next one.
+//! Way: doors append to the spool; a thread reads it in order and makes batches (`read`, `assemble`); a task writes them
+//! (`write`) while the thread makes the next one.
 //!
 //! After a crash: `checkpoint.json` tells which records are stored and which batch was being written. That batch is
 //! made again from the same records and written with the same token, so that the database takes what it lacks and

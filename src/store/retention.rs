@@ -6,10 +6,11 @@ use crate::config::Retention;
 use crate::store::{Store, StoreError};
 
 /// Table, its time column, days.
-const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 9] {
+const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 10] {
     [
         ("events", "event_time", keep.events_days),
         ("events_minute", "minute", keep.minutes_days),
+        ("totals_minute", "minute", keep.minutes_days),
         ("events_hour", "hour", keep.hours_days),
         ("values_hour", "hour", keep.hours_days),
         ("sources_hour", "hour", keep.hours_days),

@@ -3,7 +3,7 @@
 mod laws;
 
 use super::*;
-use crate::model::{SourceKind, SourceRef};
+use crate::model::{EventType, SourceKind, SourceRef};
 
 /// 2026-01-31T12:00:00Z.
 const NOW: Timestamp = Timestamp::from_seconds(1_769_860_800);

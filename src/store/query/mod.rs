@@ -3,7 +3,7 @@
 //! Way: a page or the JSON API builds a [`Filter`], calls one method of [`crate::store::Store`], shows the rows.
 //! Each question is a `.sql` file beside the Rust file of its name. What several share stands in `parts/` and is put in
 //! for a marker such as `@filter`; all of it is constant text, what users say comes in as server-side parameters alone.
-//! [`rollup`] says which table answers for which part of a range.
+//! `rollup` says which table answers for which part of a range.
 
 mod bounce_classes;
 mod bounce_group_series;
