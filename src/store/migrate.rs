@@ -59,8 +59,6 @@ pub enum MigrateError {
 pub struct Migrated {
     /// Names of the files applied now, over all nodes.
     pub applied: Vec<String>,
-    /// The version that the database has now.
-    pub version: u32,
 }
 
 #[derive(Row, Serialize, Deserialize)]
@@ -71,13 +69,16 @@ struct Applied {
 }
 
 impl Store {
+    /// The version that a migrated database has.
+    pub const SCHEMA_VERSION: u32 = FILES[FILES.len() - 1].0;
+
     /// Applies what is missing, on every node.
     ///
     /// # Errors
     ///
     /// [`MigrateError`]; what was applied before the error stays, and the next call goes on from there.
     pub async fn migrate(&self) -> Result<Migrated, MigrateError> {
-        let mut migrated = Migrated { version: FILES[FILES.len() - 1].0, ..Migrated::default() };
+        let mut migrated = Migrated::default();
         for node in &self.nodes {
             node.query(APPLIED_TABLE).execute().await.map_err(MigrateError::Read)?;
             let known = applied_on(node).await?;
