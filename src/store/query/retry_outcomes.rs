@@ -12,7 +12,7 @@ impl Store {
     /// When `ClickHouse` refuses or cannot be reached.
     pub async fn retry_outcomes(&self, filter: &Filter) -> Result<RetryOutcomes, StoreError> {
         let sql = Sql::of(include_str!("retry_outcomes.sql"));
-        let sql = sql.with_rows(include_str!("parts/events.sql"), &filter.conditions());
+        let sql = sql.with_conditions("@filter", &filter.conditions());
         self.ask("retry_outcomes", &sql).filter(filter).range(filter.range).row().await
     }
 }
