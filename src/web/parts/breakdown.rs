@@ -7,7 +7,8 @@ use crate::web::params::{Link, NO_VALUE, Params, dimension_label};
 use crate::web::parts::{Cell, Column, Difference, Row, Table, Term};
 use std::collections::BTreeMap;
 
-/// One row a value of the dimension, with the change against the period before.
+/// One row a value of the dimension, with the change against the period before. Mail that was only accepted so far, and
+/// so has no provider or address yet, gets no row: it would be one of zeros.
 pub(crate) fn breakdown_table(
     params: &Params,
     dimension: Dimension,
@@ -32,9 +33,14 @@ pub(crate) fn breakdown_table(
     Table::new(
         format!("{} by volume", dimension_label(dimension)),
         columns,
-        rows.iter().map(row).collect(),
+        rows.iter().filter(|row| is_told(&row.outcomes)).map(row).collect(),
         empty,
     )
+}
+
+/// Whether any column has something to say.
+const fn is_told(outcomes: &Outcomes) -> bool {
+    outcomes.sent() + outcomes.deferred + outcomes.complained > 0
 }
 
 fn cells(
@@ -65,4 +71,22 @@ fn cells(
         rate(&COMPLAINT),
         Cell::figure(format::duration_ms_or_none(p95_ms)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mail_that_was_only_accepted_is_not_told() {
+        let none = Outcomes::default();
+        assert!(!is_told(&Outcomes { accepted: 9, suppressed: 9, ..none }));
+        for outcomes in [
+            Outcomes { delivered: 1, ..none },
+            Outcomes { deferred: 1, ..none },
+            Outcomes { complained: 1, ..none },
+        ] {
+            assert!(is_told(&outcomes), "{outcomes:?}");
+        }
+    }
 }
