@@ -2,7 +2,7 @@
 
 use crate::store::query::TimeRange;
 use clickhouse::Row;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Counts of outcomes. Messages that the relay wrote itself are left out.
 ///
@@ -160,6 +160,8 @@ pub struct ResponseRow {
     pub bounce_reason: String,
     pub smtp_code: u16,
     pub enhanced_code: String,
+    /// In JSON a text of digits, see [`as_text`].
+    #[serde(serialize_with = "as_text")]
     pub response_tmpl: u64,
     pub events: u64,
     /// One reply of the kind, as it came.
@@ -247,6 +249,8 @@ pub struct EventRow {
     pub relay_class: String,
     pub smtp_stage: String,
     pub response_text: String,
+    /// In JSON a text of digits, see [`as_text`].
+    #[serde(serialize_with = "as_text")]
     pub response_tmpl: u64,
     pub bounce_type: String,
     pub bounce_group: String,
@@ -342,6 +346,13 @@ pub struct RejectRow {
 /// Bytes of a reject that a list shows: enough for any log line and the head of a JSON record.
 pub const REJECT_EXCERPT_BYTES: u32 = 1_024;
 
+/// Writes a hash as a text: many readers of JSON keep 53 bits of a number (RFC 8259 section 6), and a hash without its
+/// last digits finds nothing.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field by reference")]
+fn as_text<S: Serializer>(hash: &u64, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(hash)
+}
+
 /// Reads a `String` column that need not be UTF-8, or a JSON array of numbers, as the bytes are serialized.
 fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
     struct Bytes;
@@ -436,6 +447,14 @@ mod tests {
         for (number, name) in (1..).zip(names.split(' ')) {
             assert_eq!(json[name], 2 * number, "{name} twice");
         }
+    }
+
+    #[test]
+    fn a_hash_keeps_all_its_digits_in_json() {
+        let row = ResponseRow { response_tmpl: u64::MAX, ..ResponseRow::default() };
+        assert_eq!(serde_json::to_value(row).unwrap()["response_tmpl"], "18446744073709551615");
+        let row = EventRow { response_tmpl: 1, ..EventRow::default() };
+        assert_eq!(serde_json::to_value(row).unwrap()["response_tmpl"], "1");
     }
 
     #[test]
