@@ -21,9 +21,10 @@ const DAY_S: i64 = 24 * HOUR_S;
 const HOUR_STEP_S: u32 = 3_600;
 
 /// Name, length, and the steps that the overview has for it: of its series, and of those by the hour. In seconds.
-const RANGES: [(&str, i64, u32, u32); 3] = [
+const RANGES: [(&str, i64, u32, u32); 4] = [
     ("24 h", DAY_S, 900, HOUR_STEP_S),
     ("72 h", 3 * DAY_S, HOUR_STEP_S, HOUR_STEP_S),
+    ("7 d", 7 * DAY_S, HOUR_STEP_S, HOUR_STEP_S),
     ("30 d", 30 * DAY_S, 21_600, 21_600),
 ];
 
