@@ -113,7 +113,6 @@ CREATE TABLE IF NOT EXISTS @table(events_hour)
     mailbox_provider LowCardinality(String),
     pool             LowCardinality(String),
     sending_ip       IPv6,
-    egress_source    LowCardinality(String),
     env_from_domain  LowCardinality(String),
     accepted         SimpleAggregateFunction(sum, UInt64),
     delivered        SimpleAggregateFunction(sum, UInt64),
@@ -132,13 +131,13 @@ CREATE TABLE IF NOT EXISTS @table(events_hour)
 )
 ENGINE = @engine(AggregatingMergeTree)
 PARTITION BY toYYYYMM(hour)
-ORDER BY (hour, tenant, stream, mailbox_provider, pool, sending_ip, egress_source, env_from_domain, campaign)
+ORDER BY (hour, tenant, stream, mailbox_provider, pool, sending_ip, env_from_domain, campaign)
 SETTINGS @durable;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS @table(events_hour_view) TO @table(events_hour) AS
 SELECT
     toStartOfHour(event_time) AS hour,
-    tenant, stream, campaign, mailbox_provider, pool, sending_ip, egress_source, env_from_domain,
+    tenant, stream, campaign, mailbox_provider, pool, sending_ip, env_from_domain,
     countIf(event_type = 'accepted') AS accepted,
     countIf(event_type = 'delivered') AS delivered,
     countIf(event_type = 'deferred') AS deferred,
@@ -155,37 +154,67 @@ SELECT
     countIf(event_type = 'rejected') AS rejected
 FROM @table(events)
 WHERE NOT is_notification
-GROUP BY hour, tenant, stream, campaign, mailbox_provider, pool, sending_ip, egress_source, env_from_domain;
+GROUP BY hour, tenant, stream, campaign, mailbox_provider, pool, sending_ip, env_from_domain;
 
 @distributed(events_hour, rand());
 
--- What the filter bar offers: how much mail each value of each dimension sent. A hundred rows an hour instead of
--- thousands, so that the bar costs a page nothing. A value that says nothing is left out.
+-- The hours again, one dimension at a time: a row for each value of each dimension, and one of the dimension '' for all
+-- mail. A question about one dimension, as most are, then costs as many rows as the dimension has values, where
+-- `events_hour` has one for each combination that sent. Also what the filter bar offers.
 CREATE TABLE IF NOT EXISTS @table(values_hour)
 (
-    hour      DateTime('UTC'),
-    dimension LowCardinality(String),
-    value     LowCardinality(String),
-    sent      SimpleAggregateFunction(sum, UInt64)
+    dimension      LowCardinality(String),
+    hour           DateTime('UTC'),
+    value          LowCardinality(String),
+    accepted       SimpleAggregateFunction(sum, UInt64),
+    delivered      SimpleAggregateFunction(sum, UInt64),
+    deferred       SimpleAggregateFunction(sum, UInt64),
+    first_deferred SimpleAggregateFunction(sum, UInt64),
+    recovered      SimpleAggregateFunction(sum, UInt64),
+    hard           SimpleAggregateFunction(sum, UInt64),
+    soft           SimpleAggregateFunction(sum, UInt64),
+    block          SimpleAggregateFunction(sum, UInt64),
+    other          SimpleAggregateFunction(sum, UInt64),
+    expired        SimpleAggregateFunction(sum, UInt64),
+    complained     SimpleAggregateFunction(sum, UInt64),
+    unsubscribed   SimpleAggregateFunction(sum, UInt64),
+    suppressed     SimpleAggregateFunction(sum, UInt64),
+    rejected       SimpleAggregateFunction(sum, UInt64)
 )
 ENGINE = @engine(AggregatingMergeTree)
 PARTITION BY toYYYYMM(hour)
-ORDER BY (hour, dimension, value)
+ORDER BY (dimension, hour, value)
 SETTINGS @durable;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS @table(values_hour_view) TO @table(values_hour) AS
 SELECT
+    multiIf(grouping(mailbox_provider) = 0, 'provider', grouping(sending_ip) = 0, 'ip', grouping(pool) = 0, 'pool',
+            grouping(stream) = 0, 'stream', grouping(tenant) = 0, 'tenant', grouping(env_from_domain) = 0, 'domain',
+            grouping(campaign) = 0, 'campaign', '') AS dimension,
     hour,
-    pair.1 AS dimension,
-    pair.2 AS value,
-    sum(delivered + hard + soft + block + other + expired) AS sent
+    multiIf(dimension = 'provider', mailbox_provider, dimension = 'ip', toString(sending_ip), dimension = 'pool', pool,
+            dimension = 'stream', stream, dimension = 'tenant', tenant, dimension = 'domain', env_from_domain,
+            campaign) AS value,
+    sum(accepted) AS accepted,
+    sum(delivered) AS delivered,
+    sum(deferred) AS deferred,
+    sum(first_deferred) AS first_deferred,
+    sum(recovered) AS recovered,
+    sum(hard) AS hard,
+    sum(soft) AS soft,
+    sum(block) AS block,
+    sum(other) AS other,
+    sum(expired) AS expired,
+    sum(complained) AS complained,
+    sum(unsubscribed) AS unsubscribed,
+    sum(suppressed) AS suppressed,
+    sum(rejected) AS rejected
 FROM @table(events_hour)
-ARRAY JOIN
-    [('provider', toString(mailbox_provider)), ('ip', if(sending_ip = toIPv6('::'), '', toString(sending_ip))),
-     ('pool', toString(pool)), ('stream', toString(stream)), ('tenant', toString(tenant)),
-     ('domain', toString(env_from_domain)), ('campaign', toString(campaign))] AS pair
-WHERE pair.2 != ''
-GROUP BY hour, dimension, value;
+GROUP BY GROUPING SETS
+(
+    (hour), (hour, mailbox_provider), (hour, sending_ip), (hour, pool), (hour, stream), (hour, tenant),
+    (hour, env_from_domain), (hour, campaign)
+);
 
 @distributed(values_hour, rand());
 
@@ -237,7 +266,6 @@ CREATE TABLE IF NOT EXISTS @table(responses_hour)
     response_tmpl    UInt64,
     kind             UInt64,
     events           SimpleAggregateFunction(sum, UInt64),
-    first_attempts   SimpleAggregateFunction(sum, UInt64),
     sample           SimpleAggregateFunction(any, String)
 )
 ENGINE = @engine(AggregatingMergeTree)
@@ -256,14 +284,47 @@ SELECT
     cityHash64(toString(events.event_type), mailbox_provider, toString(events.bounce_type), bounce_group, bounce_reason,
                smtp_code, enhanced_code, response_tmpl) AS kind,
     count() AS events,
-    countIf(attempt <= 1) AS first_attempts,
     any(response_text) AS sample
-FROM @table(events)
+FROM @table(events) AS events
 WHERE events.event_type IN ('deferred', 'bounced', 'expired', 'rejected') AND NOT is_notification
 GROUP BY hour, event_type, tenant, stream, campaign, mailbox_provider, pool, sending_ip, env_from_domain, bounce_type,
          bounce_group, bounce_reason, smtp_code, enhanced_code, response_tmpl, kind;
 
 @distributed(responses_hour, rand());
+
+-- The replies again by their kind alone, for questions about all mail or a provider's.
+CREATE TABLE IF NOT EXISTS @table(kinds_hour)
+(
+    hour             DateTime('UTC'),
+    event_type       LowCardinality(String),
+    mailbox_provider LowCardinality(String),
+    bounce_type      LowCardinality(String),
+    bounce_group     LowCardinality(String),
+    bounce_reason    LowCardinality(String),
+    smtp_code        UInt16,
+    enhanced_code    LowCardinality(String),
+    response_tmpl    UInt64,
+    kind             UInt64,
+    events           SimpleAggregateFunction(sum, UInt64),
+    sample           SimpleAggregateFunction(any, String)
+)
+ENGINE = @engine(AggregatingMergeTree)
+PARTITION BY toYYYYMM(hour)
+ORDER BY (hour, event_type, mailbox_provider, bounce_reason, smtp_code, response_tmpl, bounce_type, bounce_group,
+          enhanced_code, kind)
+SETTINGS @durable;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS @table(kinds_hour_view) TO @table(kinds_hour) AS
+SELECT
+    hour, event_type, mailbox_provider, bounce_type, bounce_group, bounce_reason, smtp_code, enhanced_code, response_tmpl,
+    kind,
+    sum(replies.events) AS events,
+    any(replies.sample) AS sample
+FROM @table(responses_hour) AS replies
+GROUP BY hour, event_type, mailbox_provider, bounce_type, bounce_group, bounce_reason, smtp_code, enhanced_code,
+         response_tmpl, kind;
+
+@distributed(kinds_hour, rand());
 
 -- Time from injection to delivery as a histogram: bucket b holds latencies from 2^(b/4) to 2^((b+1)/4) ms, so a
 -- quantile read from it is at most 19 % off, and plain sums merge much faster than sketches.
@@ -295,3 +356,36 @@ WHERE event_type = 'delivered' AND latency_ms IS NOT NULL AND NOT is_notificatio
 GROUP BY hour, tenant, stream, mailbox_provider, pool, sending_ip, env_from_domain, bucket;
 
 @distributed(latency_hour, rand());
+
+-- The histograms again, one dimension at a time, as `values_hour`; there is no campaign to take.
+CREATE TABLE IF NOT EXISTS @table(values_latency_hour)
+(
+    dimension LowCardinality(String),
+    hour      DateTime('UTC'),
+    value     LowCardinality(String),
+    bucket    UInt8,
+    delivered SimpleAggregateFunction(sum, UInt64)
+)
+ENGINE = @engine(AggregatingMergeTree)
+PARTITION BY toYYYYMM(hour)
+ORDER BY (dimension, hour, value, bucket)
+SETTINGS @durable;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS @table(values_latency_hour_view) TO @table(values_latency_hour) AS
+SELECT
+    multiIf(grouping(mailbox_provider) = 0, 'provider', grouping(sending_ip) = 0, 'ip', grouping(pool) = 0, 'pool',
+            grouping(stream) = 0, 'stream', grouping(tenant) = 0, 'tenant', grouping(env_from_domain) = 0, 'domain',
+            '') AS dimension,
+    hour,
+    multiIf(dimension = 'provider', mailbox_provider, dimension = 'ip', toString(sending_ip), dimension = 'pool', pool,
+            dimension = 'stream', stream, dimension = 'tenant', tenant, env_from_domain) AS value,
+    bucket,
+    sum(delivered) AS delivered
+FROM @table(latency_hour)
+GROUP BY GROUPING SETS
+(
+    (hour, bucket), (hour, bucket, mailbox_provider), (hour, bucket, sending_ip), (hour, bucket, pool),
+    (hour, bucket, stream), (hour, bucket, tenant), (hour, bucket, env_from_domain)
+);
+
+@distributed(values_latency_hour, rand());

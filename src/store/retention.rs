@@ -6,7 +6,7 @@ use crate::config::Retention;
 use crate::store::{Store, StoreError};
 
 /// Table, its time column, days.
-const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 10] {
+const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 12] {
     [
         ("events", "event_time", keep.events_days),
         ("events_minute", "minute", keep.minutes_days),
@@ -15,7 +15,9 @@ const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 10] {
         ("values_hour", "hour", keep.hours_days),
         ("sources_hour", "hour", keep.hours_days),
         ("responses_hour", "hour", keep.hours_days),
+        ("kinds_hour", "hour", keep.hours_days),
         ("latency_hour", "hour", keep.hours_days),
+        ("values_latency_hour", "hour", keep.hours_days),
         ("rejects", "received_time", keep.rejects_days),
         ("ledger_minute", "minute", keep.ledger_days),
     ]

@@ -8,6 +8,7 @@ use relaylens::store::query::{
     Latencies, LedgerRow, Outcomes, OutcomesAt, RejectCount, RejectRow, ResponseRow, RetryOutcomes,
     SourceFreshness, TimeRange,
 };
+use std::collections::BTreeSet;
 
 /// 2026-11-10T00:00:00Z, the day of nearly all events.
 const DAY: i64 = 1_794_268_800;
@@ -225,6 +226,8 @@ async fn every_table_gives_the_same_counts() {
         }
         for dimension in Dimension::ALL {
             let rows = store.outcomes_by(&filter, dimension, 100).await.unwrap();
+            let values: BTreeSet<_> = rows.iter().map(|of| &of.value).collect();
+            assert_eq!(values.len(), rows.len(), "{from} to {to} by {dimension:?}: each value once");
             let rows: Vec<_> =
                 rows.into_iter().map(|of| OutcomesAt { at_unix: 0, outcomes: of.outcomes }).collect();
             assert_eq!(sum(&rows), totals, "{from} to {to} by {dimension:?}");

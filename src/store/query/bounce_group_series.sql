@@ -2,7 +2,7 @@
 SELECT
     toInt64(intDiv(toUnixTimestamp(hour), {step_s:UInt32})) * {step_s:UInt32} AS at_unix,
     bounce_group,
-    sum(responses_hour.events) AS events
+    sum(replies.events) AS events
 FROM @rows
 GROUP BY intDiv(toUnixTimestamp(hour), {step_s:UInt32}), bounce_group
 ORDER BY at_unix, bounce_group

@@ -117,6 +117,14 @@ impl Dimension {
         }
     }
 
+    /// What a filter asks of a table with one dimension at a time; the parameter is `values`.
+    const fn value_condition(self) -> &'static str {
+        match self {
+            Self::Ip => "toIPv6OrDefault(one.value) IN {values:Array(IPv6)}",
+            _ => "one.value IN {values:Array(String)}",
+        }
+    }
+
     /// Values as the tables hold them. What cannot be a value of the dimension is left out.
     pub(super) fn stored(self, values: &[String]) -> Vec<String> {
         match self {
@@ -183,9 +191,19 @@ impl Filter {
         all.filter(|(_, values)| !values.is_empty())
     }
 
+    /// The dimensions that a question touches: those that are narrowed, and the one it groups by.
+    pub(super) fn asked(&self, by: Option<Dimension>) -> impl Iterator<Item = Dimension> {
+        self.given().map(|(dimension, _)| dimension).chain(by)
+    }
+
     /// What the filter asks of each row, the range apart: each table has its own grain.
     pub(super) fn conditions(&self) -> Vec<&'static str> {
         self.given().map(|(dimension, _)| dimension.condition()).collect()
+    }
+
+    /// The same, of a table with one dimension at a time (`one`).
+    pub(super) fn value_conditions(&self) -> Vec<&'static str> {
+        self.given().map(|(dimension, _)| dimension.value_condition()).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! One question on its way: text, conditions, parameters, limits, and the one place where a refusal becomes a
 //! [`StoreError`].
 
-use crate::store::query::{Filter, TimeRange};
+use crate::store::query::{Dimension, Filter, TimeRange};
 use crate::store::{Store, StoreError};
 use clickhouse::{RowOwned, RowRead};
 use serde::Serialize;
@@ -83,6 +83,14 @@ impl Question {
         filter.given().fold(self, |question, (dimension, values)| {
             question.param(dimension.name(), dimension.stored(values))
         })
+    }
+
+    /// Gives the parameters of a table with one dimension at a time: the dimension, and the values that the filter takes
+    /// of it (see [`Filter::value_conditions`]). Of a question that touches no dimension, the one of all mail.
+    pub(super) fn one_dimension(self, filter: &Filter, by: Option<Dimension>) -> Self {
+        let one = filter.asked(by).next();
+        let values = one.map(|dimension| dimension.stored(filter.values(dimension)));
+        self.param("dimension", one.map_or("", Dimension::name)).param("values", values.unwrap_or_default())
     }
 
     pub(super) async fn rows<T: RowOwned + RowRead>(self) -> Result<Vec<T>, StoreError> {

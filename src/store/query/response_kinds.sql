@@ -1,7 +1,7 @@
 -- One row is one kind of reply, the commonest first, range half open.
 SELECT
     kind,
-    sum(responses_hour.events) AS events,
+    sum(replies.events) AS events,
     toInt64(toUnixTimestamp(min(hour))) AS first_hour_unix,
     toInt64(toUnixTimestamp(max(hour))) AS last_hour_unix
 FROM @rows

@@ -1,13 +1,14 @@
 //! Which table answers for which part of a range: the only place that knows.
 //!
-//! Outcomes by nothing but tenant and stream, over a month at most, come from `totals_minute`. All others: the whole
-//! hours of a range come from `events_hour`, what is left at its two ends from `events_minute`, so that a range is exact
-//! to the minute and costs little more than its hours; a series with steps below an hour comes from the minutes alone.
-//! The minutes have no campaign: where one is asked for, `events` takes their place. Where retention has taken the finer
-//! rows already, the hour that holds the end counts whole.
+//! Outcomes: the whole hours of a range come from an hour table, what is left at its two ends from minutes, so that a
+//! range is exact to the minute and costs little more than its hours; a series with steps below an hour comes from the
+//! minutes alone. The smallest table that has the dimensions of the question answers. For hours that is `values_hour` when
+//! it touches one dimension or none, else `events_hour`; for minutes `totals_minute`, `events_minute`, or, since the
+//! minutes have no campaign, `events`. Where retention has taken the finer rows already, the hour that holds the end
+//! counts whole.
 //!
 //! The heatmap, latencies and replies are kept by the hour: their ranges are widened to whole hours, their steps are
-//! whole hours. `latency_hour` has no campaign: there `events` answers, over the same hours.
+//! whole hours. Latencies of a campaign are counted in `events`, over the same hours.
 //!
 //! The parts of a range are asked at once and added up here: two plain questions cost less than one over a union.
 
@@ -22,13 +23,15 @@ use std::collections::BTreeMap;
 /// months of hours.
 const FINE_RANGE_S_MAX: i64 = 2 * 86_400;
 
-/// Longest range, in seconds, that `totals_minute` answers alone. A minute has a row for each tenant and stream, an
-/// hour one for each provider, address, domain and campaign of theirs too, which is more even for one hour.
+/// Longest range, in seconds, that `totals_minute` answers alone. A minute has a row for each tenant and stream, an hour
+/// of `events_hour` one for each provider, address, domain and campaign of theirs too, which is more even for one hour.
 const TOTAL_RANGE_S_MAX: i64 = 31 * 86_400;
 
-/// Where outcomes are counted.
+/// Where something is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rollup {
+    /// Hours, one dimension at a time.
+    Value,
     Hour,
     Minute,
     /// Minutes by tenant and stream alone.
@@ -37,32 +40,45 @@ enum Rollup {
 }
 
 impl Rollup {
-    /// What answers where hours are too coarse: the smallest table that has all dimensions of the question.
+    /// The smallest table that answers for whole hours.
+    fn hourly(filter: &Filter, by: Option<Dimension>) -> Self {
+        let mut asked = filter.asked(by);
+        let first = asked.next();
+        if asked.all(|dimension| Some(dimension) == first) { Self::Value } else { Self::Hour }
+    }
+
+    /// The smallest table that answers where hours are too coarse.
     fn finer(filter: &Filter, by: Option<Dimension>) -> Self {
-        let asked = filter.given().map(|(dimension, _)| dimension).chain(by);
-        asked.fold(Self::Total, |rollup, dimension| match (dimension, rollup) {
+        filter.asked(by).fold(Self::Total, |rollup, dimension| match (dimension, rollup) {
             (Dimension::Campaign, _) | (_, Self::Raw) => Self::Raw,
             (Dimension::Tenant | Dimension::Stream, _) => rollup,
             _ => Self::Minute,
         })
     }
 
-    fn fill(self, sql: Sql, filter: &Filter) -> Sql {
-        let (rows, at, sums) = match self {
-            Self::Hour => {
-                (include_str!("parts/outcomes_hour.sql"), "hour", include_str!("parts/sums_rollup.sql"))
-            }
-            Self::Minute => {
-                (include_str!("parts/outcomes_minute.sql"), "minute", include_str!("parts/sums_rollup.sql"))
-            }
-            Self::Total => {
-                (include_str!("parts/outcomes_total.sql"), "minute", include_str!("parts/sums_rollup.sql"))
-            }
-            Self::Raw => {
-                (include_str!("parts/outcomes_raw.sql"), "event_time", include_str!("parts/sums_raw.sql"))
-            }
+    /// Puts in what a question about outcomes reads (`@rows`, `@at`, `@sums`, `@dimension`).
+    fn fill(self, sql: &'static str, filter: &Filter, by: Option<Dimension>) -> Sql {
+        let (rows, at) = match self {
+            Self::Value => (include_str!("parts/outcomes_value.sql"), "hour"),
+            Self::Hour => (include_str!("parts/outcomes_hour.sql"), "hour"),
+            Self::Minute => (include_str!("parts/outcomes_minute.sql"), "minute"),
+            Self::Total => (include_str!("parts/outcomes_total.sql"), "minute"),
+            Self::Raw => (include_str!("parts/outcomes_raw.sql"), "event_time"),
         };
-        sql.with_rows(rows, &filter.conditions()).with("@at", at).with("@sums", sums)
+        let sums = match self {
+            Self::Raw => include_str!("parts/sums_raw.sql"),
+            _ => include_str!("parts/sums_rollup.sql"),
+        };
+        self.narrow(Sql::of(sql), rows, filter, by).with("@at", at).with("@sums", sums)
+    }
+
+    /// Puts in the rows of a table, narrowed by the filter (`@rows`), and the column to group by (`@dimension`).
+    fn narrow(self, sql: Sql, rows: &'static str, filter: &Filter, by: Option<Dimension>) -> Sql {
+        if self == Self::Value {
+            sql.with_rows(rows, &filter.value_conditions()).with("@dimension", "one.value")
+        } else {
+            sql.with_rows(rows, &filter.conditions()).with("@dimension", by.map_or("", Dimension::column))
+        }
     }
 }
 
@@ -145,17 +161,18 @@ impl Store {
             Grouping::By(dimension) => (HOUR_S, Some(dimension)),
             Grouping::Steps(step_s) => (range.step_s(step_s, grain_s), None),
         };
-        let finer = Rollup::finer(filter, dimension);
-        let is_total = finer == Rollup::Total && range.seconds() <= TOTAL_RANGE_S_MAX;
+        let (hourly, finer) = (Rollup::hourly(filter, dimension), Rollup::finer(filter, dimension));
+        let is_total =
+            (hourly, finer) == (Rollup::Hour, Rollup::Total) && range.seconds() <= TOTAL_RANGE_S_MAX;
         let is_fine = is_total || step_s % HOUR_S != 0;
         let cut = self.cut(range, is_fine, finer).await?;
         let part = async |rollup: Rollup, is_needed: bool| -> Result<Vec<T>, StoreError> {
             if !is_needed {
                 return Ok(Vec::new());
             }
-            let sql = rollup.fill(Sql::of(sql), filter);
-            self.ask(name, &sql.with("@dimension", dimension.map_or("", Dimension::column)))
+            self.ask(name, &rollup.fill(sql, filter, dimension))
                 .filter(filter)
+                .one_dimension(filter, dimension)
                 .range(cut.whole)
                 .param("hours_from_unix", cut.hours.from_unix)
                 .param("hours_to_unix", cut.hours.to_unix)
@@ -164,8 +181,7 @@ impl Store {
                 .rows()
                 .await
         };
-        let (hours, ends) =
-            tokio::try_join!(part(Rollup::Hour, cut.has_hours()), part(finer, cut.has_ends()))?;
+        let (hours, ends) = tokio::try_join!(part(hourly, cut.has_hours()), part(finer, cut.has_ends()))?;
         let mut sums = BTreeMap::<T::Key, Outcomes>::new();
         for (key, outcomes) in hours.into_iter().chain(ends).map(T::into_pair) {
             *sums.entry(key).or_default() += outcomes;
@@ -177,7 +193,7 @@ impl Store {
         let oldest_unix = match finer {
             _ if is_hourly(range) && !is_fine => None,
             Rollup::Minute | Rollup::Total => self.oldest_minute().await?,
-            Rollup::Hour | Rollup::Raw => self.extent().await?.map(|extent| extent.from_unix),
+            Rollup::Value | Rollup::Hour | Rollup::Raw => self.extent().await?.map(|extent| extent.from_unix),
         };
         Ok(Cut::of(range, is_fine, oldest_unix.unwrap_or(LAST_UNIX)))
     }
@@ -185,7 +201,7 @@ impl Store {
     /// Begins a question about outcomes by the hour (`@rows`, `@at`, `@sums`), with its filter and range.
     pub(super) fn ask_hours(&self, name: &'static str, sql: &'static str, filter: &Filter) -> Question {
         let range = filter.range.whole_hours().in_calendar();
-        self.ask(name, &Rollup::Hour.fill(Sql::of(sql), filter))
+        self.ask(name, &Rollup::Hour.fill(sql, filter, None))
             .filter(filter)
             .param("hours_from_unix", range.from_unix)
             .param("hours_to_unix", range.to_unix)
@@ -200,7 +216,11 @@ impl Store {
         filter: &Filter,
         dimension: Option<Dimension>,
     ) -> Question {
-        let (rows, at, bucket, deliveries) = match Rollup::finer(filter, dimension) {
+        let rollup = match Rollup::finer(filter, dimension) {
+            Rollup::Raw => Rollup::Raw,
+            _ => Rollup::hourly(filter, dimension),
+        };
+        let (rows, at, bucket, deliveries) = match rollup {
             // As the view of `latency_hour` has it.
             Rollup::Raw => (
                 include_str!("parts/latency_raw.sql"),
@@ -208,17 +228,19 @@ impl Store {
                 "toUInt8(floor(4 * log2(greatest(assumeNotNull(latency_ms), 1))))",
                 "count()",
             ),
+            Rollup::Value => {
+                (include_str!("parts/latency_value.sql"), "hour", "one.bucket", "sum(delivered)")
+            }
             Rollup::Hour | Rollup::Minute | Rollup::Total => {
-                (include_str!("parts/latency_hour.sql"), "hour", "latency_hour.bucket", "sum(delivered)")
+                (include_str!("parts/latency_hour.sql"), "hour", "latency.bucket", "sum(delivered)")
             }
         };
-        let sql = Sql::of(sql)
-            .with_rows(rows, &filter.conditions())
+        let sql = rollup
+            .narrow(Sql::of(sql), rows, filter, dimension)
             .with("@at", at)
             .with("@bucket", bucket)
-            .with("@deliveries", deliveries)
-            .with("@dimension", dimension.map_or("", Dimension::column));
-        self.ask(name, &sql).filter(filter).range(filter.range.whole_hours())
+            .with("@deliveries", deliveries);
+        self.ask(name, &sql).filter(filter).one_dimension(filter, dimension).range(filter.range.whole_hours())
     }
 
     /// Begins a question about replies (`@rows`), with its filter and range. Empty lists take all.
@@ -237,7 +259,9 @@ impl Store {
         if !bounce_reasons.is_empty() {
             conditions.push("bounce_reason IN {bounce_reasons:Array(String)}");
         }
-        self.ask(name, &Sql::of(sql).with_rows(include_str!("parts/replies.sql"), &conditions))
+        let by_kind = filter.asked(None).all(|dimension| dimension == Dimension::Provider);
+        let rows = if by_kind { include_str!("parts/kinds.sql") } else { include_str!("parts/replies.sql") };
+        self.ask(name, &Sql::of(sql).with_rows(rows, &conditions))
             .filter(filter)
             .range(filter.range.whole_hours())
             .param("event_types", event_types)
@@ -304,25 +328,27 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_table_answers_for_the_ends() {
+    fn the_smallest_table_answers() {
         let all = Filter::all(TimeRange { from_unix: 0, to_unix: 0 });
         let some = || vec!["x".to_owned()];
         let tenant = Filter { tenant: some(), stream: some(), ..all.clone() };
         let provider = Filter { provider: some(), ..tenant.clone() };
         let campaign = Filter { campaign: some(), ..all.clone() };
-        for (filter, by, expect) in [
-            (&all, None, Rollup::Total),
-            (&all, Some(Dimension::Stream), Rollup::Total),
-            (&all, Some(Dimension::Pool), Rollup::Minute),
-            (&all, Some(Dimension::Campaign), Rollup::Raw),
-            (&tenant, None, Rollup::Total),
-            (&provider, None, Rollup::Minute),
-            (&provider, Some(Dimension::Tenant), Rollup::Minute),
-            (&provider, Some(Dimension::Campaign), Rollup::Raw),
-            (&campaign, None, Rollup::Raw),
-            (&campaign, Some(Dimension::Ip), Rollup::Raw),
+        for (filter, by, hourly, finer) in [
+            (&all, None, Rollup::Value, Rollup::Total),
+            (&all, Some(Dimension::Stream), Rollup::Value, Rollup::Total),
+            (&all, Some(Dimension::Pool), Rollup::Value, Rollup::Minute),
+            (&all, Some(Dimension::Campaign), Rollup::Value, Rollup::Raw),
+            (&tenant, None, Rollup::Hour, Rollup::Total),
+            (&provider, None, Rollup::Hour, Rollup::Minute),
+            (&provider, Some(Dimension::Tenant), Rollup::Hour, Rollup::Minute),
+            (&provider, Some(Dimension::Campaign), Rollup::Hour, Rollup::Raw),
+            (&campaign, None, Rollup::Value, Rollup::Raw),
+            (&campaign, Some(Dimension::Campaign), Rollup::Value, Rollup::Raw),
+            (&campaign, Some(Dimension::Ip), Rollup::Hour, Rollup::Raw),
         ] {
-            assert_eq!(Rollup::finer(filter, by), expect, "{filter:?} by {by:?}");
+            assert_eq!(Rollup::hourly(filter, by), hourly, "{filter:?} by {by:?}");
+            assert_eq!(Rollup::finer(filter, by), finer, "{filter:?} by {by:?}");
         }
     }
 

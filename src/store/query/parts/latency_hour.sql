@@ -1,2 +1,2 @@
-latency_hour
+latency_hour AS latency
 WHERE hour >= toDateTime({from_unix:Int64}) AND hour < toDateTime({to_unix:Int64})

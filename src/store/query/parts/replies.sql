@@ -1,2 +1,2 @@
-responses_hour
+responses_hour AS replies
 WHERE hour >= toDateTime({from_unix:Int64}) AND hour < toDateTime({to_unix:Int64})

@@ -1,0 +1,3 @@
+values_hour AS one
+WHERE one.dimension = {dimension:String}
+  AND hour >= toDateTime({hours_from_unix:Int64}) AND hour < toDateTime({hours_to_unix:Int64})
