@@ -109,6 +109,59 @@ CREATE TABLE IF NOT EXISTS @table(events_hour)
     hour             DateTime('UTC'),
     tenant           LowCardinality(String),
     stream           LowCardinality(String),
+    mailbox_provider LowCardinality(String),
+    pool             LowCardinality(String),
+    sending_ip       IPv6,
+    env_from_domain  LowCardinality(String),
+    accepted         SimpleAggregateFunction(sum, UInt64),
+    delivered        SimpleAggregateFunction(sum, UInt64),
+    deferred         SimpleAggregateFunction(sum, UInt64),
+    first_deferred   SimpleAggregateFunction(sum, UInt64),
+    recovered        SimpleAggregateFunction(sum, UInt64),
+    hard             SimpleAggregateFunction(sum, UInt64),
+    soft             SimpleAggregateFunction(sum, UInt64),
+    block            SimpleAggregateFunction(sum, UInt64),
+    other            SimpleAggregateFunction(sum, UInt64),
+    expired          SimpleAggregateFunction(sum, UInt64),
+    complained       SimpleAggregateFunction(sum, UInt64),
+    unsubscribed     SimpleAggregateFunction(sum, UInt64),
+    suppressed       SimpleAggregateFunction(sum, UInt64),
+    rejected         SimpleAggregateFunction(sum, UInt64)
+)
+ENGINE = @engine(AggregatingMergeTree)
+PARTITION BY toYYYYMM(hour)
+ORDER BY (hour, tenant, stream, mailbox_provider, pool, sending_ip, env_from_domain)
+SETTINGS @durable;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS @table(events_hour_view) TO @table(events_hour) AS
+SELECT
+    toStartOfHour(minute) AS hour,
+    tenant, stream, mailbox_provider, pool, sending_ip, env_from_domain,
+    sum(accepted) AS accepted,
+    sum(delivered) AS delivered,
+    sum(deferred) AS deferred,
+    sum(first_deferred) AS first_deferred,
+    sum(recovered) AS recovered,
+    sum(hard) AS hard,
+    sum(soft) AS soft,
+    sum(block) AS block,
+    sum(other) AS other,
+    sum(expired) AS expired,
+    sum(complained) AS complained,
+    sum(unsubscribed) AS unsubscribed,
+    sum(suppressed) AS suppressed,
+    sum(rejected) AS rejected
+FROM @table(events_minute)
+GROUP BY hour, tenant, stream, mailbox_provider, pool, sending_ip, env_from_domain;
+
+@distributed(events_hour, rand());
+
+-- The hours again with the campaign: ten times the rows of `events_hour`.
+CREATE TABLE IF NOT EXISTS @table(campaigns_hour)
+(
+    hour             DateTime('UTC'),
+    tenant           LowCardinality(String),
+    stream           LowCardinality(String),
     campaign         LowCardinality(String),
     mailbox_provider LowCardinality(String),
     pool             LowCardinality(String),
@@ -134,7 +187,7 @@ PARTITION BY toYYYYMM(hour)
 ORDER BY (hour, tenant, stream, mailbox_provider, pool, sending_ip, env_from_domain, campaign)
 SETTINGS @durable;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS @table(events_hour_view) TO @table(events_hour) AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS @table(campaigns_hour_view) TO @table(campaigns_hour) AS
 SELECT
     toStartOfHour(event_time) AS hour,
     tenant, stream, campaign, mailbox_provider, pool, sending_ip, env_from_domain,
@@ -156,11 +209,11 @@ FROM @table(events)
 WHERE NOT is_notification
 GROUP BY hour, tenant, stream, campaign, mailbox_provider, pool, sending_ip, env_from_domain;
 
-@distributed(events_hour, rand());
+@distributed(campaigns_hour, rand());
 
 -- The hours again, one dimension at a time: a row for each value of each dimension, and one of the dimension '' for all
--- mail. A question about one dimension, as most are, then costs as many rows as the dimension has values, where
--- `events_hour` has one for each combination that sent. Also what the filter bar offers.
+-- mail. A question about one dimension, as most are, then costs as many rows as the dimension has values, where the
+-- others have one for each combination that sent. Also what the filter bar offers.
 CREATE TABLE IF NOT EXISTS @table(values_hour)
 (
     dimension      LowCardinality(String),
@@ -209,7 +262,7 @@ SELECT
     sum(unsubscribed) AS unsubscribed,
     sum(suppressed) AS suppressed,
     sum(rejected) AS rejected
-FROM @table(events_hour)
+FROM @table(campaigns_hour)
 GROUP BY GROUPING SETS
 (
     (hour), (hour, mailbox_provider), (hour, sending_ip), (hour, pool), (hour, stream), (hour, tenant),

@@ -6,12 +6,13 @@ use crate::config::Retention;
 use crate::store::{Store, StoreError};
 
 /// Table, its time column, days.
-const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 12] {
+const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 13] {
     [
         ("events", "event_time", keep.events_days),
         ("events_minute", "minute", keep.minutes_days),
         ("totals_minute", "minute", keep.minutes_days),
         ("events_hour", "hour", keep.hours_days),
+        ("campaigns_hour", "hour", keep.hours_days),
         ("values_hour", "hour", keep.hours_days),
         ("sources_hour", "hour", keep.hours_days),
         ("responses_hour", "hour", keep.hours_days),

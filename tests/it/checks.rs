@@ -28,7 +28,7 @@ struct Rollup {
 }
 
 /// Grouped coarsely: a batch that is missing or doubled shows in any sum.
-const ROLLUPS: [Rollup; 8] = [
+const ROLLUPS: [Rollup; 9] = [
     Rollup {
         columns: "toString(mailbox_provider) AS p, SUMS",
         table: "events_minute",
@@ -38,6 +38,12 @@ const ROLLUPS: [Rollup; 8] = [
     Rollup {
         columns: "toString(mailbox_provider) AS p, SUMS",
         table: "events_hour",
+        raw: "toString(mailbox_provider) AS p, OUTCOMES",
+        which: "NOT is_notification",
+    },
+    Rollup {
+        columns: "toString(mailbox_provider) AS p, SUMS",
+        table: "campaigns_hour",
         raw: "toString(mailbox_provider) AS p, OUTCOMES",
         which: "NOT is_notification",
     },

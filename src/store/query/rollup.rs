@@ -3,9 +3,9 @@
 //! Outcomes: the whole hours of a range come from an hour table, what is left at its two ends from minutes, so that a
 //! range is exact to the minute and costs little more than its hours; a series with steps below an hour comes from the
 //! minutes alone. The smallest table that has the dimensions of the question answers. For hours that is `values_hour` when
-//! it touches one dimension or none, else `events_hour`; for minutes `totals_minute`, `events_minute`, or, since the
-//! minutes have no campaign, `events`. Where retention has taken the finer rows already, the hour that holds the end
-//! counts whole.
+//! it touches one dimension or none, else `events_hour` or, with the campaign, `campaigns_hour`; for minutes
+//! `totals_minute`, `events_minute` or, with the campaign, `events`. Where retention has taken the finer rows already, the
+//! hour that holds the end counts whole.
 //!
 //! The heatmap, latencies and replies are kept by the hour: their ranges are widened to whole hours, their steps are
 //! whole hours. Latencies of a campaign are counted in `events`, over the same hours.
@@ -19,20 +19,19 @@ use crate::store::{Store, StoreError};
 use clickhouse::{RowOwned, RowRead};
 use std::collections::BTreeMap;
 
-/// Longest range, in seconds, of a series with steps below an hour. Two days of minutes are read about as fast as two
-/// months of hours.
+/// Longest range, in seconds, of a series with steps below an hour: the charts of longer ones have wider steps anyway.
 const FINE_RANGE_S_MAX: i64 = 2 * 86_400;
-
-/// Longest range, in seconds, that `totals_minute` answers alone. A minute has a row for each tenant and stream, an hour
-/// of `events_hour` one for each provider, address, domain and campaign of theirs too, which is more even for one hour.
-const TOTAL_RANGE_S_MAX: i64 = 31 * 86_400;
 
 /// Where something is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rollup {
     /// Hours, one dimension at a time.
     Value,
+    /// Hours by all dimensions but the campaign.
     Hour,
+    /// Hours by all dimensions.
+    Campaign,
+    /// Minutes by all dimensions but the campaign.
     Minute,
     /// Minutes by tenant and stream alone.
     Total,
@@ -42,9 +41,15 @@ enum Rollup {
 impl Rollup {
     /// The smallest table that answers for whole hours.
     fn hourly(filter: &Filter, by: Option<Dimension>) -> Self {
-        let mut asked = filter.asked(by);
-        let first = asked.next();
-        if asked.all(|dimension| Some(dimension) == first) { Self::Value } else { Self::Hour }
+        let one = filter.asked(by).next();
+        let is_one = filter.asked(by).all(|dimension| Some(dimension) == one);
+        if is_one { Self::Value } else { Self::combined(filter, by) }
+    }
+
+    /// The same, for a question that groups by several dimensions.
+    fn combined(filter: &Filter, by: Option<Dimension>) -> Self {
+        let has_campaign = filter.asked(by).any(|dimension| dimension == Dimension::Campaign);
+        if has_campaign { Self::Campaign } else { Self::Hour }
     }
 
     /// The smallest table that answers where hours are too coarse.
@@ -61,6 +66,7 @@ impl Rollup {
         let (rows, at) = match self {
             Self::Value => (include_str!("parts/outcomes_value.sql"), "hour"),
             Self::Hour => (include_str!("parts/outcomes_hour.sql"), "hour"),
+            Self::Campaign => (include_str!("parts/outcomes_campaign.sql"), "hour"),
             Self::Minute => (include_str!("parts/outcomes_minute.sql"), "minute"),
             Self::Total => (include_str!("parts/outcomes_total.sql"), "minute"),
             Self::Raw => (include_str!("parts/outcomes_raw.sql"), "event_time"),
@@ -162,9 +168,7 @@ impl Store {
             Grouping::Steps(step_s) => (range.step_s(step_s, grain_s), None),
         };
         let (hourly, finer) = (Rollup::hourly(filter, dimension), Rollup::finer(filter, dimension));
-        let is_total =
-            (hourly, finer) == (Rollup::Hour, Rollup::Total) && range.seconds() <= TOTAL_RANGE_S_MAX;
-        let is_fine = is_total || step_s % HOUR_S != 0;
+        let is_fine = step_s % HOUR_S != 0;
         let cut = self.cut(range, is_fine, finer).await?;
         let part = async |rollup: Rollup, is_needed: bool| -> Result<Vec<T>, StoreError> {
             if !is_needed {
@@ -193,7 +197,7 @@ impl Store {
         let oldest_unix = match finer {
             _ if is_hourly(range) && !is_fine => None,
             Rollup::Minute | Rollup::Total => self.oldest_minute().await?,
-            Rollup::Value | Rollup::Hour | Rollup::Raw => self.extent().await?.map(|extent| extent.from_unix),
+            _ => self.extent().await?.map(|extent| extent.from_unix),
         };
         Ok(Cut::of(range, is_fine, oldest_unix.unwrap_or(LAST_UNIX)))
     }
@@ -201,7 +205,7 @@ impl Store {
     /// Begins a question about outcomes by the hour (`@rows`, `@at`, `@sums`), with its filter and range.
     pub(super) fn ask_hours(&self, name: &'static str, sql: &'static str, filter: &Filter) -> Question {
         let range = filter.range.whole_hours().in_calendar();
-        self.ask(name, &Rollup::Hour.fill(sql, filter, None))
+        self.ask(name, &Rollup::combined(filter, None).fill(sql, filter, None))
             .filter(filter)
             .param("hours_from_unix", range.from_unix)
             .param("hours_to_unix", range.to_unix)
@@ -231,9 +235,7 @@ impl Store {
             Rollup::Value => {
                 (include_str!("parts/latency_value.sql"), "hour", "one.bucket", "sum(delivered)")
             }
-            Rollup::Hour | Rollup::Minute | Rollup::Total => {
-                (include_str!("parts/latency_hour.sql"), "hour", "latency.bucket", "sum(delivered)")
-            }
+            _ => (include_str!("parts/latency_hour.sql"), "hour", "latency.bucket", "sum(delivered)"),
         };
         let sql = rollup
             .narrow(Sql::of(sql), rows, filter, dimension)
@@ -342,10 +344,10 @@ mod tests {
             (&tenant, None, Rollup::Hour, Rollup::Total),
             (&provider, None, Rollup::Hour, Rollup::Minute),
             (&provider, Some(Dimension::Tenant), Rollup::Hour, Rollup::Minute),
-            (&provider, Some(Dimension::Campaign), Rollup::Hour, Rollup::Raw),
+            (&provider, Some(Dimension::Campaign), Rollup::Campaign, Rollup::Raw),
             (&campaign, None, Rollup::Value, Rollup::Raw),
             (&campaign, Some(Dimension::Campaign), Rollup::Value, Rollup::Raw),
-            (&campaign, Some(Dimension::Ip), Rollup::Hour, Rollup::Raw),
+            (&campaign, Some(Dimension::Ip), Rollup::Campaign, Rollup::Raw),
         ] {
             assert_eq!(Rollup::hourly(filter, by), hourly, "{filter:?} by {by:?}");
             assert_eq!(Rollup::finer(filter, by), finer, "{filter:?} by {by:?}");
