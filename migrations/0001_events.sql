@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS @table(events)
                               'opened' = 11, 'clicked' = 12, 'unsubscribed' = 13, 'resubscribed' = 14,
                               'autoreply' = 15, 'delayed_notice' = 16, 'delivered_notice' = 17,
                               'admin_cancelled' = 18, 'moved' = 19, 'failed' = 20, 'delivered_local' = 21,
-                              'notification' = 22),
+                              'notification' = 22, 'challenge' = 23, 'not_spam' = 24),
     event_time          DateTime64(6, 'UTC'),
     injected_time       Nullable(DateTime64(6, 'UTC')),
     received_time       DateTime64(6, 'UTC'),
@@ -68,6 +68,10 @@ CREATE TABLE IF NOT EXISTS @table(events)
     feedback_type       LowCardinality(String),
     reporting_mta       LowCardinality(String),
     reported_ip         IPv6,
+    trust               Enum8('none' = 0, 'verified' = 1, 'matched' = 2, 'unverified' = 3),
+    evidence            String,
+    is_repeat           Bool,
+    mail_id             UUID,
     is_notification     Bool,
     ref_queue_id        String,
     tags                Map(LowCardinality(String), String),
@@ -79,6 +83,9 @@ CREATE TABLE IF NOT EXISTS @table(events)
     INDEX message_lookup message_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX provider_message_lookup provider_message_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX queue_lookup queue_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX envid_lookup envid TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX env_from_lookup env_from TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX mail_lookup mail_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX ingest_range ingest_seq TYPE minmax GRANULARITY 1
 )
 ENGINE = @engine(MergeTree)

@@ -50,7 +50,7 @@ SELECT
     countIf(event_type = 'suppressed') AS suppressed,
     countIf(event_type = 'rejected') AS rejected
 FROM @table(events)
-WHERE NOT is_notification
+WHERE NOT is_notification AND NOT is_repeat AND trust != 'unverified'
 GROUP BY minute, tenant, stream, mailbox_provider, pool, sending_ip, env_from_domain;
 
 @distributed(events_minute, rand());
@@ -206,7 +206,7 @@ SELECT
     countIf(event_type = 'suppressed') AS suppressed,
     countIf(event_type = 'rejected') AS rejected
 FROM @table(events)
-WHERE NOT is_notification
+WHERE NOT is_notification AND NOT is_repeat AND trust != 'unverified'
 GROUP BY hour, tenant, stream, campaign, mailbox_provider, pool, sending_ip, env_from_domain;
 
 @distributed(campaigns_hour, rand());
@@ -340,6 +340,7 @@ SELECT
     any(response_text) AS sample
 FROM @table(events) AS events
 WHERE events.event_type IN ('deferred', 'bounced', 'expired', 'rejected') AND NOT is_notification
+    AND NOT is_repeat AND trust != 'unverified'
 GROUP BY hour, event_type, tenant, stream, campaign, mailbox_provider, pool, sending_ip, env_from_domain, bounce_type,
          bounce_group, bounce_reason, smtp_code, enhanced_code, response_tmpl, kind;
 

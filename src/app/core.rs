@@ -4,9 +4,10 @@ use crate::app::Database;
 use crate::app::database::read_secret;
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
 use crate::config::{Config, PostfixLog};
-use crate::model::Text;
+use crate::model::{Keyring, Text};
+use crate::parse::archive::Limits;
 use crate::parse::relay::postfix::PostfixOptions;
-use crate::pipeline::{Labels, Pipeline, PipelineOptions, ReaderOptions, StoreAccess};
+use crate::pipeline::{Labels, Marks, Pipeline, PipelineOptions, ReaderOptions, ReportOptions, StoreAccess};
 use crate::spool::{Recovery, Spool, SpoolLimits};
 use anyhow::Context;
 use jiff::tz::TimeZone;
@@ -37,6 +38,7 @@ impl Core {
         let rules = bounce_rules(config)?;
         let readers = reader_options(&config.sources.postfix)?;
         let labels = Labels::new(&config.labels)?;
+        let marks = marks(config)?;
         let (database, is_ready) = Database::open_when_it_answers(config).await?;
         let spool = open_spool(config).await?;
         let options = PipelineOptions {
@@ -47,6 +49,8 @@ impl Core {
             recent_ids_max: config.pipeline.recent_ids_max,
             readers,
             labels,
+            marks,
+            reports: report_options(config),
         };
         let classifier = Classifier::new(rules, CACHE_ENTRIES);
         let (stop, stopped) = watch::channel(false);
@@ -121,6 +125,30 @@ pub(crate) fn bounce_rules(config: &Config) -> anyhow::Result<BounceRules> {
     BounceRules::with_overlay(&text).with_context(|| format!("`classify.rules_file` {}", file.display()))
 }
 
+fn report_options(config: &Config) -> ReportOptions {
+    let reports = &config.reports;
+    ReportOptions {
+        limits: Limits {
+            bytes_out_max: reports.unpacked_bytes_max,
+            ratio_max: reports.ratio_max,
+            members_max: reports.members_max,
+            depth_max: reports.depth_max,
+        },
+        domains: reports.domains.iter().map(|domain| domain.to_lowercase()).collect(),
+    }
+}
+
+/// The keys by which our own return paths are known.
+pub(crate) fn marks(config: &Config) -> anyhow::Result<Marks> {
+    let days = config.return_path.days;
+    let Some(file) = &config.return_path.keys_file else { return Ok(Marks { keys: None, days }) };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("`return_path.keys_file` {} cannot be read", file.display()))?;
+    let keys =
+        Keyring::parse(&text).with_context(|| format!("`return_path.keys_file` {}", file.display()))?;
+    Ok(Marks { keys: Some(keys), days })
+}
+
 pub(crate) fn reader_options(logs: &[PostfixLog]) -> anyhow::Result<ReaderOptions> {
     let system = PostfixOptions { time_zone: TimeZone::system(), ..PostfixOptions::default() };
     let mut by_name = BTreeMap::new();
@@ -150,6 +178,7 @@ pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
     bounce_rules(config)?;
     reader_options(&config.sources.postfix)?;
     Labels::new(&config.labels)?;
+    marks(config)?;
     for file in [&config.http.token_file, &config.embedded.token_file, &config.clickhouse.password_file] {
         file.as_deref().map(read_secret).transpose()?;
     }

@@ -6,6 +6,7 @@
 mod access;
 mod core;
 mod database;
+mod enrich;
 mod handover;
 mod logging;
 mod replay;
@@ -13,7 +14,7 @@ mod serve;
 mod status;
 
 pub use core::Core;
-pub(crate) use core::{bounce_rules, check_settings, postfix_options};
+pub(crate) use core::{bounce_rules, check_settings, marks, postfix_options};
 pub use database::Database;
 pub(crate) use database::read_token;
 pub use handover::Handover;

@@ -4,7 +4,7 @@ use crate::app::access::{self, Access};
 use crate::app::database::{read_secret, read_token};
 use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
-use crate::app::{Core, Replayed, replay};
+use crate::app::{Core, Replayed, enrich, replay};
 use crate::config::Config;
 use crate::ingest::Intake;
 use crate::ingest::http::{self, HttpOptions};
@@ -63,6 +63,7 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     let intake = local_intake(&core);
     follow_logs(config, &core, &intake, &stopped, &mut tasks);
     open_engine(config, &core, &stopped, &mut tasks).await?;
+    enrich::start(config, core.database.store.clone(), stopped.clone(), &mut tasks)?;
 
     let state = WebState {
         store: core.database.store.clone(),

@@ -13,7 +13,7 @@
 //! | `suppressed` | admin | admin | admin |
 //! | `delivered`, `feedback`, `vacation` | none | none | none |
 //!
-//! * A deferred attempt and an expired message are soft, unless the rule or the cell of their reply says block: never
+//! * A deferred attempt, a delayed and an expired message are soft, unless the rule or the cell of their reply says block: never
 //!   hard, because the relay itself took the failure for a temporary one.
 //! * A rule's `hard` counts for a permanent failure alone.
 //!
@@ -37,6 +37,8 @@ pub enum Outcome {
     Unknown,
     /// The relay will try again.
     Deferred,
+    /// The same, and it was so long that the sender is told.
+    Delayed,
     /// Given up. With a temporary reply or status that is the same as `Expired`.
     Failed,
     /// Given up because retries ran out.
@@ -66,6 +68,8 @@ pub struct ReplyView<'a> {
     pub provider: &'a str,
     pub stage: SmtpStage,
     pub outcome: Outcome,
+    /// The form of the notice that tells it, as [`crate::model::Notice`] names it; empty outside of notices.
+    pub format: &'a str,
 }
 
 impl<'a> ReplyView<'a> {
@@ -81,6 +85,10 @@ pub struct Verdict {
     pub reason: BounceReason,
     pub bounce_type: BounceType,
     pub permanence: Permanence,
+    /// The reply code that it leans on, 0 for none.
+    pub code: u16,
+    /// The most telling status that was said: the reply's before the relay's or report's, X.0.0 only for want of another.
+    pub status: Option<EnhancedCode>,
     /// The rule that decided; [`BounceRules::rule`] has its name and source.
     pub rule: RuleId,
 }
@@ -106,6 +114,8 @@ pub(super) struct Facts {
     pub(super) code: u16,
     /// The most telling status: the reply's, unless that is missing or X.0.0; else the relay's.
     pub(super) enhanced: Option<EnhancedCode>,
+    /// The same, or X.0.0 when there is no better one.
+    status: Option<EnhancedCode>,
     pub(super) outcome: Outcome,
     /// By the reply, or by the relay's giving up at once.
     permanence: Permanence,
@@ -116,7 +126,6 @@ impl Facts {
     pub(super) fn of(view: &ReplyView<'_>, folded: &reply::Folded<'_>) -> Self {
         let code = if view.code == 0 { folded.code } else { view.code };
         let own = view.enhanced.or(folded.enhanced);
-        let telling = |status: &EnhancedCode| (status.subject, status.detail) != (0, 0);
         let classes =
             [Some(code / 100), own.map(|own| own.class.into()), view.relay_dsn.map(|dsn| dsn.class.into())];
         let by_reply = classes.into_iter().flatten().find_map(|class: u16| match class {
@@ -133,8 +142,9 @@ impl Facts {
             Outcome::Expired => (Outcome::Expired, Permanence::Temporary),
             outcome => (outcome, Permanence::Unknown),
         };
-        let enhanced = own.filter(telling).or(view.relay_dsn.filter(telling));
-        Self { code, enhanced, outcome, permanence: by_reply.unwrap_or(otherwise) }
+        let enhanced = own.filter(|own| is_telling(*own)).or(view.relay_dsn.filter(|dsn| is_telling(*dsn)));
+        let status = enhanced.or(own).or(view.relay_dsn);
+        Self { code, enhanced, status, outcome, permanence: by_reply.unwrap_or(otherwise) }
     }
 
     pub(super) fn verdict(&self, reason: BounceReason, by_rule: Option<BounceType>, rule: RuleId) -> Verdict {
@@ -143,13 +153,18 @@ impl Facts {
         let by_reply = by_rule.unwrap_or(bounce_type(reason, self.permanence));
         let (bounce_type, permanence) = match self.outcome {
             Outcome::Unknown | Outcome::Failed => (by_reply, self.permanence),
-            Outcome::Deferred | Outcome::Expired => (
+            Outcome::Deferred | Outcome::Delayed | Outcome::Expired => (
                 if by_reply == BounceType::Block { by_reply } else { BounceType::Soft },
                 Permanence::Temporary,
             ),
         };
-        Verdict { reason, bounce_type, permanence, rule }
+        Verdict { reason, bounce_type, permanence, code: self.code, status: self.status, rule }
     }
+}
+
+/// X.0.0 says no more than its first digit.
+const fn is_telling(status: EnhancedCode) -> bool {
+    status.subject != 0 || status.detail != 0
 }
 
 /// The table in the module's head.

@@ -20,6 +20,7 @@ pub const CACHE_ENTRIES: NonZeroUsize = NonZeroUsize::new(16 * 1024).expect("not
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct CacheKey {
     provider: Text,
+    format: Text,
     facts: Facts,
     stage: SmtpStage,
     template_hash: u64,
@@ -78,6 +79,7 @@ impl Classifier {
             provider: &event.mailbox_provider,
             stage: event.reply.stage,
             outcome: outcome_of(event.event_type),
+            format: "",
         };
         let (verdict, template_hash) = self.look_up(&view);
         if !event.reply.text.is_empty() {
@@ -106,7 +108,8 @@ impl Classifier {
         self.template.clear();
         template::write_template(&folded.text, &mut self.template);
         let template_hash = template::template_hash(&self.template);
-        let key = CacheKey { provider: view.provider.into(), facts, stage: view.stage, template_hash };
+        let (provider, format) = (view.provider.into(), view.format.into());
+        let key = CacheKey { provider, format, facts, stage: view.stage, template_hash };
         if let Some(verdict) = self.cache.get(&key) {
             return (*verdict, template_hash);
         }

@@ -9,7 +9,8 @@
 //! code = ["550", "4xx", "none"]     # reply codes, a class of them, or no code at all
 //! enhanced = ["5.1.1", "x.7.26", "5.7.606-649", "x.1.x"]
 //! stage = ["rcpt"]                  # connect banner ehlo tls auth mail rcpt data dot unknown
-//! outcome = ["expired"]             # unknown deferred failed expired
+//! outcome = ["expired"]             # unknown deferred delayed failed expired
+//! format = ["qmail"]                # form of the notice that tells it, as `relaylens parse` names it; none in a log
 //! text = 'p=NoSuchUser'             # regular expression over the reply's template, case does not matter
 //! reason = "userunknown"
 //! type = "hard"                     # only where the table in `bounce` says otherwise
@@ -25,10 +26,11 @@
 //! Not here: reading the overlay's file (the caller does that); matching (`rules`).
 
 use crate::classify::bounce::Outcome;
+use crate::classify::needles::Needles;
 use crate::classify::pattern::{CodePattern, EnhancedPattern};
 use crate::classify::rules::{Conditions, Rule};
 use crate::model::{BounceReason, BounceType, SmtpStage, Text};
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 use std::collections::HashMap;
 use toml::Spanned;
@@ -37,11 +39,9 @@ use toml::Spanned;
 pub const RULES_MAX: usize = 4_000;
 /// Longest expression, in bytes. The longest shipped one has about 1,300.
 pub const PATTERN_BYTES_MAX: usize = 4_000;
-/// Largest compiled set of expressions, in bytes, several times the shipped one; guards against `(a{999}){999}` in an
+/// Largest compiled expression, in bytes, several times the largest shipped one; guards against `(a{999}){999}` in an
 /// overlay.
-const SET_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Room for the automaton's states, in bytes. With less it is thrown away and rebuilt while it runs.
-const STATE_BYTES_MAX: usize = 32 * 1024 * 1024;
+const COMPILED_BYTES_MAX: usize = 1024 * 1024;
 
 /// Why a rule file is refused: where, and what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +88,8 @@ struct RawRule {
     stage: Vec<SmtpStage>,
     #[serde(default)]
     outcome: Vec<Outcome>,
+    #[serde(default)]
+    format: Vec<Text>,
     text: Option<String>,
     wording: Option<Text>,
     reason: BounceReason,
@@ -179,6 +181,7 @@ impl Loader {
             providers: raw.providers,
             stages: raw.stage,
             outcomes: raw.outcome,
+            formats: raw.format,
         };
         self.rules.push(Rule {
             reason: raw.reason,
@@ -205,21 +208,22 @@ impl Loader {
         Ok(self.patterns.len() - 1)
     }
 
-    /// Compiles all expressions into one set. Only when that fails they are tried one by one, to name the culprit.
-    pub(super) fn compile(&self) -> Result<RegexSet, RuleError> {
-        let error = match compile(&self.patterns) {
-            Ok(set) => return Ok(set),
-            Err(error) => error,
-        };
+    /// Compiles all expressions, and takes the words out of them by which they are found.
+    pub(super) fn compile(&self) -> Result<(Vec<Regex>, Needles), RuleError> {
+        let mut compiled = Vec::with_capacity(self.patterns.len());
         for (pattern, place) in self.patterns.iter().zip(&self.places) {
-            if let Err(error) = compile(std::slice::from_ref(pattern)) {
+            compiled.push(compile(pattern).map_err(|error| {
                 let message = format!("`text` is no regular expression that can be used: {error}");
-                return Err(RuleError { message, ..place.clone() });
-            }
+                RuleError { message, ..place.clone() }
+            })?);
         }
-        // Each is fine alone. The overlay is the first file.
-        let message = format!("the expressions are too large together: {error}; make them simpler or fewer");
-        Err(RuleError { line: 1, rule: Text::default(), message, ..self.places[0].clone() })
+        let needles = Needles::of(&self.patterns).map_err(|error| {
+            let message =
+                format!("the expressions are too large together: {error}; make them simpler or fewer");
+            // the overlay is the first file
+            RuleError { line: 1, rule: Text::default(), message, ..self.places[0].clone() }
+        })?;
+        Ok((compiled, needles))
     }
 }
 
@@ -233,12 +237,11 @@ fn line_of(text: &str, at: usize) -> usize {
     memchr::memchr_iter(b'\n', &text.as_bytes()[..at.min(text.len())]).count() + 1
 }
 
-fn compile(patterns: &[String]) -> Result<RegexSet, regex::Error> {
-    RegexSetBuilder::new(patterns)
+fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern)
         .case_insensitive(true)
         // Bytes, not characters: half the automaton, and replies are mostly ASCII. `.` is one byte of a letter.
         .unicode(false)
-        .size_limit(SET_BYTES_MAX)
-        .dfa_size_limit(STATE_BYTES_MAX)
+        .size_limit(COMPILED_BYTES_MAX)
         .build()
 }

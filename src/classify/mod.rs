@@ -11,6 +11,8 @@
 mod bounce;
 mod classifier;
 mod load;
+mod needles;
+mod notice;
 mod pattern;
 mod provider;
 mod reply;

@@ -182,7 +182,7 @@ fn is_kept_host(host: &str) -> bool {
 }
 
 /// A server's own code rather than an id: capitals, then digits (`S3150`, `AS77712344`, `LPN007_416`, `VS98-IP0`),
-/// or a short word with a number (`IPv6`, `utf-8`, `In-1310`).
+/// or a short word with a number (`IPv6`, `utf-8`, `In-1310`, `RCP-P1`).
 fn is_code(part: &str) -> bool {
     /// Longest code of capitals and digits, such as `S2017062302`.
     const CODE_BYTES_MAX: usize = 12;
@@ -197,7 +197,10 @@ fn is_code(part: &str) -> bool {
         return rest.is_empty() || matches!(rest[0], b'_' | b'-') && rest.len() <= 4;
     }
     if (2..=6).contains(&letters) && digits == 0 && matches!(rest.first(), Some(b'_' | b'-')) {
-        return rest.len() <= 5 && rest[1..].iter().all(u8::is_ascii_digit);
+        // Facebook's `RCP-P1` has one more capital
+        let number =
+            if shouted && rest.len() > 2 && rest[1].is_ascii_uppercase() { &rest[2..] } else { &rest[1..] };
+        return rest.len() <= 5 && number.iter().all(u8::is_ascii_digit);
     }
     bytes.len() <= SHORT_BYTES_MAX && (letters > 1 && digits <= 3 && rest.is_empty() || bytes.len() <= 5)
 }

@@ -3,7 +3,7 @@
 use crate::app::{Core, Handover, local_intake, postfix_options};
 use crate::classify::{CACHE_ENTRIES, Classifier};
 use crate::cli::remote::Remote;
-use crate::cli::{Common, say};
+use crate::cli::{Common, import_mail, say};
 use crate::config::Config;
 use crate::ingest::{Batch, ImportReader, ImportedChunk, Intake};
 use crate::model::{Event, SourceKind, SourceRef, Timestamp};
@@ -31,6 +31,10 @@ enum ImportFormat {
     Kumomta,
     /// Events in relaylens' own form, one JSON object a line
     Ndjson,
+    /// Mail that came back: bounces, complaints, DMARC and TLS reports; files, folders, Maildir, mbox
+    Mail,
+    /// DMARC and TLS reports without a mail around them, packed or not; files and folders
+    Report,
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +68,10 @@ struct Done {
 
 pub(super) async fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let config = args.common.settings()?;
+    if matches!(args.format, ImportFormat::Mail | ImportFormat::Report) {
+        anyhow::ensure!(!args.dry_run, "`relaylens parse` prints what is read from mail and reports");
+        return import_mail::run(&args.files, &args.source, &config).await;
+    }
     if args.dry_run {
         return dry_run(args);
     }
@@ -84,6 +92,8 @@ impl ImportArgs {
             ImportFormat::Postfix => SourceKind::Postfix,
             ImportFormat::Kumomta => SourceKind::Kumomta,
             ImportFormat::Ndjson => SourceKind::Ndjson,
+            ImportFormat::Mail => SourceKind::Mail,
+            ImportFormat::Report => SourceKind::Report,
         };
         SourceRef { kind, name: self.source.as_str().into() }
     }
@@ -155,7 +165,7 @@ async fn remote(args: &ImportArgs, server: &Remote) -> anyhow::Result<Done> {
                     "in/postfix"
                 }
                 ImportFormat::Kumomta => "in/kumomta",
-                ImportFormat::Ndjson => "events",
+                ImportFormat::Ndjson | ImportFormat::Mail | ImportFormat::Report => "events",
             };
             let answer = server.post(&format!("/v1/{door}?{}", query.finish()), chunk.payload).await?;
             tell(path, &answer, &mut done, &bar)?;
@@ -191,7 +201,7 @@ fn dry_run(args: &ImportArgs) -> anyhow::Result<()> {
     let mut reader: Box<dyn EventReader> = match args.format {
         ImportFormat::Postfix => Box::new(PostfixReader::new(&postfix_options(args.time_zone.as_deref())?)),
         ImportFormat::Kumomta => Box::new(KumomtaReader),
-        ImportFormat::Ndjson => Box::new(NdjsonReader),
+        ImportFormat::Ndjson | ImportFormat::Mail | ImportFormat::Report => Box::new(NdjsonReader),
     };
     let mut classifier = Classifier::new(crate::app::bounce_rules(&args.common.settings()?)?, CACHE_ENTRIES);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -200,7 +210,7 @@ fn dry_run(args: &ImportArgs) -> anyhow::Result<()> {
     for path in &args.files {
         let mut file = ImportReader::open(path, &[])?;
         while let Some(chunk) = file.next_chunk()? {
-            for (at, bytes) in items(&chunk.payload) {
+            for (at, bytes) in items(source.kind.framing(), &chunk.payload) {
                 let offset = chunk.offset + at as u64;
                 let item = Item { source: &source, bytes, offset, received };
                 if let Err(reject) = reader.read(&item, &mut events) {

@@ -8,11 +8,16 @@ pub mod bench;
 mod check_config;
 mod classify;
 mod demo;
+mod dmarc;
 mod import;
+mod import_mail;
+mod input;
 mod migrate;
+mod parse;
 mod remote;
 mod replay;
 mod serve;
+mod verp;
 
 use crate::app::start_logging;
 use crate::config::{self, Config};
@@ -51,8 +56,15 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Check the settings and the rules file, and print what is in force
     CheckConfig(Common),
+    /// Read mail and reports, and print what they are and what was read
+    Parse(parse::ParseArgs),
+    /// Write what DMARC reports say to standard output
+    #[command(subcommand)]
+    Dmarc(dmarc::Dmarc),
     /// Say what a reply means: which reason, and by which rule
     Classify(classify::ClassifyArgs),
+    /// Sign a return path, by which a bounce is known as genuine
+    Verp(verp::VerpArgs),
     /// Show a recorded day of a real relay on a dashboard
     Demo(demo::DemoArgs),
     /// Measure this program on this machine
@@ -119,7 +131,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(args) => block_on(migrate::run(&args)),
         Command::Replay(args) => block_on(replay::run(&args)),
         Command::CheckConfig(args) => check_config::run(&args),
+        Command::Parse(args) => parse::run(&args),
+        Command::Dmarc(command) => block_on(dmarc::run(&command)),
         Command::Classify(args) => classify::run(&args),
+        Command::Verp(args) => verp::run(&args),
         Command::Demo(args) => block_on(demo::run(&args)),
         // Measurements start runtimes of their own.
         Command::Bench(bench) => bench::run(bench, &config::load(None)?),

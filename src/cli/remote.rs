@@ -29,6 +29,21 @@ impl Remote {
         Ok(Self { client: Client::builder(TokioExecutor::new()).build_http(), url: server.url, token })
     }
 
+    /// Asks and returns the answer's body.
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Bytes> {
+        let mut request = Request::get(format!("{}{path}", self.url));
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Full::new(Bytes::new()))?;
+        let answer = self.client.request(request).await.context("the running server does not answer")?;
+        let status = answer.status();
+        let bytes = answer.into_body().collect().await?.to_bytes();
+        let text = || String::from_utf8_lossy(&bytes).trim_end().to_owned();
+        anyhow::ensure!(status.is_success(), "the running server answered {status}: {}", text());
+        Ok(bytes)
+    }
+
     /// Posts a body and returns the answer's.
     pub(super) async fn post(&self, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
         for _ in 0..TRIES_MAX {

@@ -4,8 +4,10 @@
 //! A key that no setting has is an error. `RELAYLENS_HTTP__LISTEN=…` in the environment sets `[http] listen`.
 //! Secrets are read from files and never shown.
 
+mod feedback;
 mod load;
 
+pub use feedback::{Authentication, Reports, ReturnPath};
 pub use load::{ConfigError, load};
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,9 @@ pub struct Config {
     pub retention: Retention,
     pub classify: Classify,
     pub sources: Sources,
+    pub return_path: ReturnPath,
+    pub reports: Reports,
+    pub authentication: Authentication,
     /// What the relay's log does not say itself: which IP, pool, stream, tenant or campaign an event belongs to.
     pub labels: Vec<Label>,
 }
@@ -42,6 +47,9 @@ impl Default for Config {
             retention: Retention::default(),
             classify: Classify::default(),
             sources: Sources::default(),
+            return_path: ReturnPath::default(),
+            reports: Reports::default(),
+            authentication: Authentication::default(),
             labels: Vec::new(),
         }
     }
@@ -193,6 +201,10 @@ pub struct Retention {
     pub minutes_days: u16,
     /// Counts per hour. Default 1095: three years of the same season.
     pub hours_days: u16,
+    /// Mail that brought feedback or reports, with all its bytes. Default 30.
+    pub mails_days: u16,
+    /// DMARC and TLS reports with their records. Default 400: a year and its neighbour.
+    pub reports_days: u16,
     /// Items that could not be read, with their bytes. Default 30.
     pub rejects_days: u16,
     /// The ledger. Default 90.
@@ -201,7 +213,15 @@ pub struct Retention {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { events_days: 90, minutes_days: 8, hours_days: 1095, rejects_days: 30, ledger_days: 90 }
+        Self {
+            events_days: 90,
+            minutes_days: 8,
+            hours_days: 1095,
+            mails_days: 30,
+            reports_days: 400,
+            rejects_days: 30,
+            ledger_days: 90,
+        }
     }
 }
 

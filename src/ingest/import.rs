@@ -5,7 +5,7 @@
 
 use crate::ingest::files::{FileError, Unpacked, id_of};
 use crate::ingest::lines::LineReader;
-use crate::model::{FilePosition, Text};
+use crate::model::{FilePosition, Framing, Text};
 use crate::parse::items::items;
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ impl ImportReader {
     pub fn next_chunk(&mut self) -> Result<Option<ImportedChunk>, FileError> {
         let chunk = self.lines.next_chunk().map_err(FileError::io("read", &self.path))?;
         Ok(chunk.or_else(|| self.lines.rest()).map(|chunk| ImportedChunk {
-            items: items(&chunk.payload).count() as u64,
+            items: items(Framing::Lines, &chunk.payload).count() as u64,
             payload: chunk.payload,
             offset: chunk.offset,
             bytes_done: self.lines.source().packed_bytes(),

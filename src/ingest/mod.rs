@@ -12,6 +12,7 @@ mod files;
 pub mod http;
 mod import;
 mod lines;
+pub mod lmtp;
 pub mod tail;
 #[cfg(test)]
 mod testing;
@@ -19,7 +20,7 @@ mod testing;
 pub use files::FileError;
 pub use import::{ImportReader, ImportedChunk};
 
-use crate::model::{SourceRef, Text, Timestamp};
+use crate::model::{Framing, SourceRef, Text, Timestamp};
 use crate::parse::items::items;
 use crate::spool::{NewEntry, Spool, SpoolError};
 use bytes::Bytes;
@@ -99,7 +100,7 @@ impl Intake {
     /// hands in the whole batch, and the pipeline finds the duplicates.
     pub async fn accept(&self, batch: &Batch) -> Result<u64, SpoolError> {
         let mut accepted = 0;
-        for Record { at, bytes, count } in records(&batch.payload) {
+        for Record { at, bytes, count } in records(batch.source.kind.framing(), &batch.payload) {
             let entry = NewEntry {
                 source: batch.source.clone(),
                 received: batch.received,
@@ -132,24 +133,24 @@ struct Record {
 }
 
 /// Cuts a payload into records, each with at least one item.
-fn records(payload: &[u8]) -> impl Iterator<Item = Record> {
+fn records(framing: Framing, payload: &[u8]) -> impl Iterator<Item = Record> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = payload.get(at..).filter(|rest| !rest.is_empty())?;
-        let record = Record { at, bytes: record_bytes(rest), count: 0 };
+        let record = Record { at, bytes: record_bytes(framing, rest), count: 0 };
         at += record.bytes;
         Some(record)
     })
-    .map(|record| {
-        let count = items(&payload[record.at..record.at + record.bytes]).count();
+    .map(move |record| {
+        let count = items(framing, &payload[record.at..record.at + record.bytes]).count();
         Record { count: u32::try_from(count).expect("a record is shorter than 4 GiB"), ..record }
     })
     .filter(|record| record.count > 0)
 }
 
-/// The length of the record that `rest` begins with: whole lines up to [`RECORD_BYTES`], or one longer line.
-fn record_bytes(rest: &[u8]) -> usize {
-    if rest.len() <= RECORD_BYTES {
+/// The length of the record that `rest` begins with: whole lines up to [`RECORD_BYTES`], or one longer item.
+fn record_bytes(framing: Framing, rest: &[u8]) -> usize {
+    if rest.len() <= RECORD_BYTES || framing == Framing::Whole {
         return rest.len();
     }
     if let Some(end) = memchr::memrchr(b'\n', &rest[..RECORD_BYTES]) {
@@ -166,7 +167,7 @@ mod tests {
     use crate::model::{FilePosition, SourceKind};
 
     fn cut(payload: &[u8]) -> Vec<(usize, usize, u32)> {
-        records(payload).map(|record| (record.at, record.bytes, record.count)).collect()
+        records(Framing::Lines, payload).map(|record| (record.at, record.bytes, record.count)).collect()
     }
 
     #[test]

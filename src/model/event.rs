@@ -3,7 +3,7 @@
 //! Way: a reader in `parse` fills what its source says, `classify` adds provider and bounce reason, `store` writes it.
 //! Source of names: the columns are SparkPost's and Amazon SES' words where those agree, KumoMTA's else.
 
-use crate::model::{BounceReason, EnhancedCode, SmtpReply, SourceKind, Timestamp};
+use crate::model::{BounceReason, EnhancedCode, SmtpReply, SourceKind, Timestamp, Trust};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -99,6 +99,10 @@ event_types! {
     DeliveredLocal = 21, "delivered_local";
     /// The relay wrote a bounce or delay notice of its own about another message (`ref_queue_id`).
     Notification = 22, "notification";
+    /// The recipient's side asks the sender to prove that he is a person. Says nothing of delivery.
+    Challenge = 23, "challenge";
+    /// The recipient took the message out of the spam folder.
+    NotSpam = 24, "not_spam";
 }
 
 impl EventType {
@@ -121,7 +125,14 @@ impl EventType {
     pub const fn may_lack_recipient(self) -> bool {
         matches!(
             self,
-            Self::Accepted | Self::Rejected | Self::Notification | Self::AdminCancelled | Self::Complained
+            Self::Accepted
+                | Self::Rejected
+                | Self::Notification
+                | Self::AdminCancelled
+                | Self::Complained
+                | Self::Autoreply
+                | Self::Challenge
+                | Self::NotSpam
         )
     }
 
@@ -269,6 +280,15 @@ pub struct Event {
     pub feedback_type: Text,
     pub reporting_mta: Text,
     pub reported_ip: Option<IpAddr>,
+    /// How far the feedback is believed. Set by `pipeline`.
+    pub trust: Trust,
+    /// What `trust` rests on, in words. Set by `pipeline`.
+    pub evidence: Text,
+    /// The same failure is known already, from the delivery or an earlier notice: no rate counts it again. Set by
+    /// `pipeline`.
+    pub is_repeat: bool,
+    /// The kept mail that brought the event, 0 without one. Set by `pipeline`.
+    pub mail_id: u128,
 
     /// The message is a notice that the relay wrote itself: never counted as sent mail.
     pub is_notification: bool,

@@ -14,10 +14,30 @@ pub enum SourceKind {
     Kumomta,
     /// Lines of a Postfix mail log.
     Postfix,
+    /// Mail that came back or was reported: RFC 5322, one message an entry.
+    Mail,
+    /// DMARC aggregate and TLS reports without a mail around them, packed or not, one file an entry.
+    Report,
+}
+
+/// What an item of a payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Each line that is not empty.
+    Lines,
+    /// The payload as a whole.
+    Whole,
 }
 
 impl SourceKind {
-    pub const ALL: [Self; 3] = [Self::Ndjson, Self::Kumomta, Self::Postfix];
+    pub const ALL: [Self; 5] = [Self::Ndjson, Self::Kumomta, Self::Postfix, Self::Mail, Self::Report];
+
+    pub const fn framing(self) -> Framing {
+        match self {
+            Self::Ndjson | Self::Kumomta | Self::Postfix => Framing::Lines,
+            Self::Mail | Self::Report => Framing::Whole,
+        }
+    }
 
     /// The name in settings, URLs and the `source_kind` column.
     pub const fn name(self) -> &'static str {
@@ -25,6 +45,8 @@ impl SourceKind {
             Self::Ndjson => "ndjson",
             Self::Kumomta => "kumomta",
             Self::Postfix => "postfix",
+            Self::Mail => "mail",
+            Self::Report => "report",
         }
     }
 

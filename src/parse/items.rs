@@ -1,20 +1,24 @@
-//! What counts as an item of a payload: one line that is not empty.
+//! What counts as an item of a payload: a line that is not empty, or the payload as a whole.
 //!
 //! Way: the doors count items with this when they hand a payload to the spool, and `pipeline` reads them with it, so
 //! that both ends of the ledger count the same.
 
+use crate::model::Framing;
+
 /// The items of a payload in order, each with the offset of its first byte.
 ///
-/// Lines end with `\n` or `\r\n`; the last one may lack its end. Empty lines are no items; a line of blanks is one.
-pub fn items(payload: &[u8]) -> Items<'_> {
-    Items { payload, at: 0 }
+/// Lines end with `\n` or `\r\n`; the last one may lack its end. Empty lines are no items; a line of blanks is one. An
+/// empty payload has no items.
+pub fn items(framing: Framing, payload: &[u8]) -> Items<'_> {
+    Items { framing, payload, at: 0 }
 }
 
 /// See [`items`].
 #[derive(Debug, Clone)]
 pub struct Items<'a> {
+    framing: Framing,
     payload: &'a [u8],
-    /// Where the next line begins.
+    /// Where the next item begins.
     at: usize,
 }
 
@@ -22,6 +26,18 @@ impl<'a> Iterator for Items<'a> {
     type Item = (usize, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
+        match self.framing {
+            Framing::Lines => self.next_line(),
+            Framing::Whole => {
+                let at = std::mem::replace(&mut self.at, self.payload.len());
+                (at < self.payload.len()).then_some((at, self.payload))
+            }
+        }
+    }
+}
+
+impl<'a> Items<'a> {
+    fn next_line(&mut self) -> Option<(usize, &'a [u8])> {
         while self.at < self.payload.len() {
             let begin = self.at;
             let rest = &self.payload[begin..];
@@ -42,7 +58,7 @@ mod tests {
 
     #[track_caller]
     fn check(payload: &str, expect: &[(usize, &str)]) {
-        let got: Vec<_> = items(payload.as_bytes()).collect();
+        let got: Vec<_> = items(Framing::Lines, payload.as_bytes()).collect();
         let expect: Vec<_> = expect.iter().map(|(at, line)| (*at, line.as_bytes())).collect();
         assert_eq!(got, expect, "payload was {payload:?}");
     }
@@ -67,5 +83,12 @@ mod tests {
     #[test]
     fn only_one_carriage_return_belongs_to_the_line_end() {
         check("one\r\r\n", &[(0, "one\r")]);
+    }
+
+    #[test]
+    fn a_whole_payload_is_one_item() {
+        let got: Vec<_> = items(Framing::Whole, b"one\n\ntwo\n").collect();
+        assert_eq!(got, [(0, b"one\n\ntwo\n".as_slice())]);
+        assert_eq!(items(Framing::Whole, b"").count(), 0);
     }
 }

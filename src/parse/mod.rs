@@ -3,9 +3,18 @@
 //! Way: a door puts bytes into the spool, `pipeline` hands them to the reader of their source, one item at a time.
 //! Not here: deciding what a reply means (`classify`), where the bytes come from (`ingest`).
 
+pub mod archive;
+pub mod arf;
+pub mod dmarc;
+pub mod dsn;
 pub mod items;
+mod json;
+pub mod mail;
+pub mod mbox;
 pub mod ndjson;
 pub mod relay;
+pub mod report;
+pub mod tlsrpt;
 
 use crate::model::{Event, RejectReason, SourceRef, Text, Timestamp};
 

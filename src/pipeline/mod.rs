@@ -9,19 +9,25 @@
 //! Not here: accepting bytes (`ingest`), what a reply means (`classify`), SQL (`store`).
 
 mod assemble;
+mod attribute;
 mod checkpoint;
+mod draft;
+mod feedback;
 mod known;
 mod labels;
 mod progress;
 mod read;
 mod readers;
+mod reports;
 mod sieve;
 mod write;
 
 pub use checkpoint::{Checkpoint, CheckpointError, SourceTotals};
+pub use feedback::Marks;
 pub use labels::{LabelError, Labels};
 pub use progress::{Progress, ProgressNow};
 pub use readers::{ReaderOptions, ReaderStateError};
+pub use reports::ReportOptions;
 
 use crate::classify::Classifier;
 use crate::model::{FilePosition, SourceRef, Text};
@@ -48,6 +54,8 @@ pub struct PipelineOptions {
     pub recent_ids_max: usize,
     pub readers: ReaderOptions,
     pub labels: Labels,
+    pub marks: Marks,
+    pub reports: ReportOptions,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +121,10 @@ impl Pipeline {
             readers: Readers::restore(options.readers, &states.states)?,
             classifier,
             labels: options.labels,
+            marks: options.marks,
             recent: RecentIds::new(options.recent_ids_max, &[]),
+            recent_reports: RecentIds::new(1, &[]),
+            report_options: options.reports,
             ingest_node,
             scratch: Vec::new(),
         };

@@ -44,6 +44,11 @@ impl Progress {
         }
     }
 
+    /// All spool records up to this one are stored.
+    pub(super) fn stored_seq(&self) -> u64 {
+        self.lock().stored_seq
+    }
+
     pub(super) fn begin(&self, checkpoint: &Checkpoint) {
         let mut state = self.lock();
         state.stored_seq = checkpoint.stored_seq;

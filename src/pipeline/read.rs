@@ -2,7 +2,8 @@
 
 use crate::model::SourceRef;
 use crate::pipeline::PipelineError;
-use crate::pipeline::assemble::{Assembler, Draft, Finished};
+use crate::pipeline::assemble::{Answers, Assembler};
+use crate::pipeline::draft::{Draft, Finished};
 use crate::pipeline::known::RecentIds;
 use crate::pipeline::progress::Progress;
 use crate::pipeline::write::in_words;
@@ -21,6 +22,12 @@ pub(super) const READ_RECORDS: usize = 1024;
 
 /// How often the readers' memory is written. Until then a restart reads again what came since: a few seconds' work.
 const STATES_EVERY: Duration = Duration::from_secs(20);
+
+/// Keys of reports kept in memory, about 30 MB: a year of a thousand reports a day. Older ones are looked up.
+const RECENT_REPORTS_MAX: usize = 400_000;
+
+/// Pause before looking again whether the batch before is stored.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Pause before the store is asked again that did not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -43,7 +50,7 @@ pub(super) enum Memory {
 
 /// What [`Reading::draft`] came to.
 enum Drafted {
-    Batch(Draft),
+    Batch(Box<Draft>),
     /// Nothing comes in, and the readers' memory on disk is old: records wait for it to be released.
     Idle,
     Shutdown,
@@ -124,6 +131,12 @@ impl Reading {
             return false;
         };
         self.assembler.recent = RecentIds::new(self.recent_ids_max, &stored);
+        let limit = RECENT_REPORTS_MAX as u64;
+        let Some(stored) = self.ask(async || self.store.report_keys(&node, next_seq, &[], limit).await)
+        else {
+            return false;
+        };
+        self.assembler.recent_reports = RecentIds::new(RECENT_REPORTS_MAX, &stored);
         true
     }
 
@@ -154,7 +167,7 @@ impl Reading {
                 });
                 self.assembler.add(&mut current, &entry);
                 if self.is_full(&current, entry.seq) {
-                    return Ok(Drafted::Batch(current));
+                    return Ok(Drafted::Batch(Box::new(current)));
                 }
                 draft = Some(current);
             }
@@ -164,7 +177,7 @@ impl Reading {
             }
             if ends || entries.is_empty() && !self.wait_for_more(deadline)? {
                 return Ok(match draft {
-                    Some(draft) => Drafted::Batch(draft),
+                    Some(draft) => Drafted::Batch(Box::new(draft)),
                     None if *self.shutdown.borrow() => Drafted::Shutdown,
                     None => Drafted::Idle,
                 });
@@ -202,12 +215,46 @@ impl Reading {
         })
     }
 
-    /// Asks the store for the events that may be there already; false at shutdown.
-    fn settle(&self, draft: &mut Draft) -> bool {
-        let Some((times, ids)) = draft.unsure_ids() else { return true };
+    /// Asks the store for the events that may be there already, and for the messages that feedback is about; false at
+    /// shutdown.
+    fn settle(&mut self, draft: &mut Draft) -> bool {
         let (node, first_seq) = (self.assembler.ingest_node.as_str(), draft.first_seq());
-        let known = self.ask(async || self.store.known_ids(node, first_seq, times, &ids).await);
-        known.inspect(|known| draft.settle(known)).is_some()
+        let known = match draft.unsure_ids() {
+            None => Some(Vec::new()),
+            Some((times, ids)) => self.ask(async || self.store.known_ids(node, first_seq, times, &ids).await),
+        };
+        let keys = draft.unsure_reports();
+        let known_reports = if keys.is_empty() {
+            Some(Vec::new())
+        } else {
+            let limit = keys.len() as u64 * 2;
+            self.ask(async || self.store.report_keys(node, first_seq, &keys, limit).await)
+        };
+        let sent = match draft.sent_keys() {
+            None => Some(Vec::new()),
+            Some((times, keys)) => self.wait_stored(first_seq - 1).then_some(()).and_then(|()| {
+                let stored = self.ask(async || self.store.sent_events(node, first_seq, times, &keys).await);
+                stored.map(|stored| [stored, draft.sent_here(&keys)].concat())
+            }),
+        };
+        let (Some(known), Some(known_reports), Some(sent)) = (known, known_reports, sent) else {
+            return false;
+        };
+        let known_reports = known_reports.into_iter().map(|(key, _)| key).collect();
+        self.assembler.settle(draft, &Answers { known, known_reports, sent });
+        true
+    }
+
+    /// Waits until all records up to `seq` are stored: feedback may be about a message of the batch before. False at
+    /// shutdown.
+    fn wait_stored(&self, seq: u64) -> bool {
+        while self.progress.stored_seq() < seq {
+            if *self.shutdown.borrow() {
+                return false;
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        true
     }
 
     /// Asks the store until it answers; `None` at shutdown.

@@ -44,17 +44,18 @@ impl Readers {
         Ok(Self { options, readers })
     }
 
-    /// The reader of a source, made when the source is first seen.
-    pub(super) fn of(&mut self, source: &SourceRef) -> &mut dyn EventReader {
+    /// The reader of a source, made when the source is first seen; `None` for mail and reports, see `feedback`.
+    pub(super) fn of(&mut self, source: &SourceRef) -> Option<&mut (dyn EventReader + 'static)> {
         if !self.readers.contains_key(source) {
             let reader: Box<dyn EventReader> = match source.kind {
                 SourceKind::Ndjson => Box::new(NdjsonReader),
                 SourceKind::Kumomta => Box::new(KumomtaReader),
                 SourceKind::Postfix => Box::new(PostfixReader::new(self.options.postfix_of(&source.name))),
+                SourceKind::Mail | SourceKind::Report => return None,
             };
             self.readers.insert(source.clone(), reader);
         }
-        self.readers.get_mut(source).expect("it was put in just above").as_mut()
+        self.readers.get_mut(source).map(AsMut::as_mut)
     }
 
     /// Whether any reader keeps something from one item to the next.

@@ -1,8 +1,8 @@
 //! The pipeline's second half: writes batches and moves the checkpoint.
 
 use crate::pipeline::PipelineError;
-use crate::pipeline::assemble::Finished;
 use crate::pipeline::checkpoint::{Checkpoint, Home, ReaderStates, SourceTotals};
+use crate::pipeline::draft::Finished;
 use crate::pipeline::progress::Progress;
 use crate::pipeline::read::{Memory, ToWrite};
 use crate::spool::Spool;

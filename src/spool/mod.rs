@@ -56,15 +56,15 @@ pub struct SpoolLimits {
     /// Bytes of all records, 8 GiB by default: an hour without database at 2 MB/s. At least two segments, so that
     /// there is room for the next one while the current one, which is never deleted, stays.
     pub total_bytes_max: u64,
-    /// Bytes of one payload, 16 MiB by default: a large request of an HTTP door. With 5 KiB for its head it must fit
-    /// into a segment.
+    /// Bytes of one payload, 52 MiB by default: the largest mail that is read (50 MiB) with its trace headers. With
+    /// 5 KiB for its head it must fit into a segment.
     pub record_bytes_max: u64,
 }
 
 impl Default for SpoolLimits {
     fn default() -> Self {
         const MIB: u64 = 1024 * 1024;
-        Self { segment_bytes: 64 * MIB, total_bytes_max: 8192 * MIB, record_bytes_max: 16 * MIB }
+        Self { segment_bytes: 64 * MIB, total_bytes_max: 8192 * MIB, record_bytes_max: 52 * MIB }
     }
 }
 

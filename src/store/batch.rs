@@ -5,9 +5,13 @@
 //! the same records, changes nothing where it had arrived and completes what had not, views included.
 
 use crate::model::{ItemCounts, RejectReason, SourceRef, Text, Timestamp};
+use crate::store::dmarc::{DmarcBlock, DmarcReportRow, REPORT_COLUMNS};
+use crate::store::dmarc_failure::{self, DmarcFailureRow};
 use crate::store::embedded::{BareInsertError, Engine};
 use crate::store::events::EventBlock;
+use crate::store::mails::{MAIL_COLUMNS, MailEntry};
 use crate::store::native::{Block, ColumnSpec, Encoded};
+use crate::store::tls_report::{self, TlsFailureRow, TlsPolicyRow};
 use crate::store::{Store, StoreError};
 use std::time::Duration;
 
@@ -68,10 +72,16 @@ impl BatchLabel {
     }
 }
 
-/// Rows for three tables.
+/// Rows for the tables that a spool feeds.
 #[derive(Default)]
 pub struct Batch {
     pub events: EventBlock,
+    pub mails: Vec<MailEntry>,
+    pub dmarc_reports: Vec<DmarcReportRow>,
+    pub dmarc_records: DmarcBlock,
+    pub dmarc_failures: Vec<DmarcFailureRow>,
+    pub tls_policies: Vec<TlsPolicyRow>,
+    pub tls_failures: Vec<TlsFailureRow>,
     pub rejects: Vec<RejectEntry>,
     pub ledger: Vec<LedgerEntry>,
 }
@@ -86,9 +96,28 @@ pub struct Sealed {
 impl Batch {
     /// Ends the batch.
     pub fn seal(self, label: BatchLabel) -> Sealed {
-        let mut blocks = Vec::with_capacity(3);
+        let mut blocks = Vec::new();
         if self.events.rows() > 0 {
             blocks.push(("events", self.events.finish()));
+        }
+        if !self.mails.is_empty() {
+            blocks.push(("mails", encode(MAIL_COLUMNS, &self.mails)));
+        }
+        // Records first: a report that is there has all its records.
+        if self.dmarc_records.rows() > 0 {
+            blocks.push(("dmarc_records", self.dmarc_records.finish()));
+        }
+        if !self.dmarc_reports.is_empty() {
+            blocks.push(("dmarc_reports", encode(REPORT_COLUMNS, &self.dmarc_reports)));
+        }
+        if !self.dmarc_failures.is_empty() {
+            blocks.push(("dmarc_failures", encode(dmarc_failure::COLUMNS, &self.dmarc_failures)));
+        }
+        if !self.tls_failures.is_empty() {
+            blocks.push(("tls_failures", encode(tls_report::FAILURE_COLUMNS, &self.tls_failures)));
+        }
+        if !self.tls_policies.is_empty() {
+            blocks.push(("tls_reports", encode(tls_report::POLICY_COLUMNS, &self.tls_policies)));
         }
         if !self.rejects.is_empty() {
             blocks.push(("rejects", encode(REJECT_COLUMNS, &self.rejects)));

@@ -22,6 +22,10 @@ impl EventBlock {
         self.0.size_bytes()
     }
 
+    pub(super) const fn block(&self) -> &Block<Event> {
+        &self.0
+    }
+
     pub(super) fn finish(self) -> Encoded {
         self.0.finish()
     }
@@ -92,6 +96,10 @@ const COLUMNS: &[ColumnSpec<Event>] = &[
     ("feedback_type", "String", |c, e| c.text(&e.feedback_type)),
     ("reporting_mta", "String", |c, e| c.text(&e.reporting_mta)),
     ("reported_ip", "IPv6", |c, e| c.ip(e.reported_ip)),
+    ("trust", "Int8", |c, e| c.i8(e.trust as i8)),
+    ("evidence", "String", |c, e| c.text(&e.evidence)),
+    ("is_repeat", "Bool", |c, e| c.u8(u8::from(e.is_repeat))),
+    ("mail_id", "UUID", |c, e| c.opt_uuid(e.mail_id)),
     ("is_notification", "Bool", |c, e| c.u8(u8::from(e.is_notification))),
     ("ref_queue_id", "String", |c, e| c.text(&e.ref_queue_id)),
     ("tags", "Map(String, String)", |c, e| c.map(pairs(&e.tags))),

@@ -5,17 +5,32 @@
 //! [`embedded`].
 
 mod batch;
+mod dmarc;
+mod dmarc_failure;
 pub mod embedded;
 mod events;
+mod ip_names;
+mod mails;
 mod migrate;
 mod native;
 pub mod query;
 mod recent;
 mod retention;
+mod sent;
+mod tls_report;
 
 pub use batch::{Batch, BatchLabel, LedgerEntry, RejectEntry, Sealed};
+pub use dmarc::{
+    Authenticity, DmarcBlock, DmarcRecordHead, DmarcRecordRow, DmarcReportRow, ReportOrigin, Standing,
+};
+pub use dmarc_failure::DmarcFailureRow;
 pub use events::EventBlock;
+pub use ip_names::IpName;
+pub use mails::MailEntry;
 pub use migrate::{MigrateError, Migrated};
+pub use native::Mark as BlockMark;
+pub use sent::{SentEvent, SentKeys};
+pub use tls_report::{TlsFailureRow, TlsPolicyRow};
 
 use clickhouse::Client;
 

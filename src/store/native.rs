@@ -11,7 +11,7 @@ use std::net::IpAddr;
 /// One column of a block under construction.
 #[derive(Debug, Default)]
 pub(super) struct Column {
-    /// Null map, or the ends of each row's map entries.
+    /// Null map, or the ends of each row's list or map entries.
     head: BytesMut,
     data: BytesMut,
     /// The values of a map, whose keys stand in `data`.
@@ -63,6 +63,13 @@ impl Column {
         self.data.put_i64_le(value);
     }
 
+    /// A UUID that may be missing, which is 0.
+    pub(super) fn opt_uuid(&mut self, value: u128) {
+        let was_set = self.is_set;
+        self.uuid(value);
+        self.is_set = was_set || value != 0;
+    }
+
     /// A UUID: two numbers of eight bytes, the upper one first.
     pub(super) fn uuid(&mut self, value: u128) {
         self.is_set = true;
@@ -89,10 +96,25 @@ impl Column {
         self.data.put_u32_le(value.unwrap_or(0));
     }
 
+    pub(super) fn opt_u8(&mut self, value: Option<u8>) {
+        self.is_set |= value.is_some();
+        self.head.put_u8(u8::from(value.is_none()));
+        self.data.put_u8(value.unwrap_or(0));
+    }
+
     pub(super) fn opt_i64(&mut self, value: Option<i64>) {
         self.is_set |= value.is_some();
         self.head.put_u8(u8::from(value.is_none()));
         self.data.put_i64_le(value.unwrap_or(0));
+    }
+
+    pub(super) fn list<'a>(&mut self, texts: impl Iterator<Item = &'a str>) {
+        for text in texts {
+            self.is_set = true;
+            put_bytes(&mut self.data, text.as_bytes());
+            self.entries += 1;
+        }
+        self.head.put_u64_le(self.entries);
     }
 
     pub(super) fn map<'a>(&mut self, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
@@ -105,6 +127,42 @@ impl Column {
         self.head.put_u64_le(self.entries);
     }
 
+    /// The texts of a String column, in order; one that is not UTF-8 is left empty.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let mut rest: &[u8] = &self.data;
+        std::iter::from_fn(move || {
+            let (length, text) = take_varint(rest)?;
+            let (text, after) = text.split_at_checked(length)?;
+            rest = after;
+            Some(std::str::from_utf8(text).unwrap_or_default())
+        })
+    }
+
+    pub(super) fn i8_at(&self, row: usize) -> i8 {
+        self.fixed_at(row, i8::from_le_bytes)
+    }
+
+    pub(super) fn i64_at(&self, row: usize) -> i64 {
+        self.fixed_at(row, i64::from_le_bytes)
+    }
+
+    pub(super) fn uuid_at(&self, row: usize) -> u128 {
+        let bytes: [u8; 16] = self.fixed_at(row, |bytes| bytes);
+        // Two numbers of eight bytes, the upper one first.
+        u128::from_le_bytes(bytes).rotate_left(64)
+    }
+
+    pub(super) fn ip_at(&self, row: usize) -> Option<IpAddr> {
+        let address = self.fixed_at(row, std::net::Ipv6Addr::from);
+        (!address.is_unspecified()).then(|| IpAddr::V6(address).to_canonical())
+    }
+
+    /// The value in a row of a column whose values have `N` bytes each.
+    fn fixed_at<const N: usize, T>(&self, row: usize, read: impl Fn([u8; N]) -> T) -> T {
+        let bytes = self.data.get(row * N..).and_then(|rest| rest.first_chunk());
+        read(bytes.copied().unwrap_or([0; N]))
+    }
+
     fn len(&self) -> usize {
         self.head.len() + self.data.len() + self.values.len()
     }
@@ -112,6 +170,14 @@ impl Column {
 
 /// How a table's columns are written: name, type as sent, and which part of a row goes in.
 pub(super) type ColumnSpec<R> = (&'static str, &'static str, fn(&mut Column, &R));
+
+/// Where a block ended at some time, see [`Block::rewind`].
+#[derive(Debug)]
+pub struct Mark {
+    rows: usize,
+    /// Lengths and flag of each column.
+    columns: Vec<(usize, usize, usize, u64, bool)>,
+}
 
 /// Rows of one table, column by column.
 pub(super) struct Block<R: 'static> {
@@ -150,6 +216,28 @@ impl<R> Block<R> {
         self.rows
     }
 
+    /// The column of that name, which must be one of the table's.
+    pub(super) fn column(&self, name: &str) -> &Column {
+        let at = self.specs.iter().position(|(column, ..)| *column == name);
+        &self.columns[at.expect("callers name columns of the table")]
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        let ends = |c: &Column| (c.head.len(), c.data.len(), c.values.len(), c.entries, c.is_set);
+        Mark { rows: self.rows, columns: self.columns.iter().map(ends).collect() }
+    }
+
+    /// Drops all rows pushed since the mark.
+    pub(super) fn rewind(&mut self, mark: &Mark) {
+        self.rows = mark.rows;
+        for (column, (head, data, values, entries, is_set)) in self.columns.iter_mut().zip(&mark.columns) {
+            column.head.truncate(*head);
+            column.data.truncate(*data);
+            column.values.truncate(*values);
+            (column.entries, column.is_set) = (*entries, *is_set);
+        }
+    }
+
     pub(super) fn size_bytes(&self) -> usize {
         self.columns.iter().map(Column::len).sum()
     }
@@ -184,6 +272,17 @@ fn put_varint(out: &mut BytesMut, mut number: usize) {
     }
     #[expect(clippy::cast_possible_truncation, reason = "at most 127")]
     out.put_u8(number as u8);
+}
+
+fn take_varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut number = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        number |= usize::from(byte & 127) << (7 * at);
+        if byte & 128 == 0 {
+            return Some((number, &bytes[at + 1..]));
+        }
+    }
+    None
 }
 
 fn put_bytes(out: &mut BytesMut, bytes: &[u8]) {

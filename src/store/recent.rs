@@ -16,7 +16,41 @@ struct KnownId {
     received_us: i64,
 }
 
+#[derive(Row, Deserialize)]
+struct KnownReport {
+    #[serde(with = "clickhouse::serde::uuid")]
+    report_key: Uuid,
+    received_us: i64,
+}
+
 impl Store {
+    /// Returns the keys of stored reports with their time of arrival, newest first, at most `limit`: those among `keys`,
+    /// or of all when `keys` is empty. Leaves out the rows of an interrupted batch, as [`Store::recent_ids`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Query`].
+    pub async fn report_keys(
+        &self,
+        ingest_node: &str,
+        before_seq: u64,
+        keys: &[u128],
+        limit: u64,
+    ) -> Result<Vec<(u128, Timestamp)>, StoreError> {
+        let keys: Vec<String> = keys.iter().map(|key| Uuid::from_u128(*key).to_string()).collect();
+        let rows: Vec<KnownReport> = self
+            .client
+            .query_raw(include_str!("report_keys.sql"))
+            .param("ingest_node", ingest_node)
+            .param("before_seq", before_seq)
+            .param("keys", keys)
+            .param("keys_max", limit)
+            .fetch_all()
+            .await
+            .map_err(|source| StoreError::Query { query: "report_keys", source })?;
+        Ok(rows.into_iter().map(|row| (row.report_key.as_u128(), Timestamp(row.received_us))).collect())
+    }
+
     /// Returns the newest `limit` ids with the time of arrival, newest first.
     ///
     /// Rows that came with record `before_seq` of spool `ingest_node` or a later one are left out: they belong to a

@@ -6,7 +6,7 @@ use crate::config::Retention;
 use crate::store::{Store, StoreError};
 
 /// Table, its time column, days.
-const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 13] {
+const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 20] {
     [
         ("events", "event_time", keep.events_days),
         ("events_minute", "minute", keep.minutes_days),
@@ -19,6 +19,13 @@ const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 13] {
         ("kinds_hour", "hour", keep.hours_days),
         ("latency_hour", "hour", keep.hours_days),
         ("values_latency_hour", "hour", keep.hours_days),
+        ("mails", "received_time", keep.mails_days),
+        ("dmarc_reports", "received_time", keep.reports_days),
+        ("dmarc_records", "day", keep.reports_days),
+        ("tls_reports", "begin_time", keep.reports_days),
+        ("tls_failures", "begin_time", keep.reports_days),
+        ("dmarc_failures", "event_time", keep.reports_days),
+        ("ip_names", "looked_up", keep.reports_days),
         ("rejects", "received_time", keep.rejects_days),
         ("ledger_minute", "minute", keep.ledger_days),
     ]

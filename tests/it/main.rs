@@ -9,6 +9,7 @@ mod captures;
 mod checks;
 mod cli;
 mod doors;
+mod feedback;
 mod kill;
 mod pipeline;
 mod postfix_live;

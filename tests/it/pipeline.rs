@@ -7,7 +7,9 @@ use relaylens::app::replay;
 use relaylens::classify::{BounceRules, CACHE_ENTRIES, Classifier};
 use relaylens::ingest::{Batch, Intake};
 use relaylens::model::{RejectReason, SourceKind, SourceRef, Timestamp};
-use relaylens::pipeline::{Labels, Pipeline, PipelineOptions, ReaderOptions, StoreAccess};
+use relaylens::pipeline::{
+    Labels, Marks, Pipeline, PipelineOptions, ReaderOptions, ReportOptions, StoreAccess,
+};
 use relaylens::spool::{Spool, SpoolLimits};
 use relaylens::store::{RejectEntry, Store};
 use serde_json::{Value, json};
@@ -200,6 +202,8 @@ fn start_pipeline(dir: &Path, spool: &Spool, store: &Store, stopped: watch::Rece
         recent_ids_max: 1000,
         readers: ReaderOptions::default(),
         labels: Labels::default(),
+        marks: Marks::default(),
+        reports: ReportOptions::default(),
     };
     let classifier = Classifier::new(BounceRules::shipped(), CACHE_ENTRIES);
     let (_, is_ready) = watch::channel(true);

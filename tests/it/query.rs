@@ -571,6 +571,7 @@ async fn an_event_is_read_whole() {
         bounce_group: "rate".into(),
         bounce_reason: "ratelimited".into(),
         attempt: 2,
+        trust: "none".into(),
         tags: vec![("n".into(), "5".into())],
         ..EventRow::default()
     };

@@ -35,7 +35,7 @@ pub(crate) const WITHOUT_POSTFIX: &str = "RELAYLENS_TEST_WITHOUT_POSTFIX";
 pub(crate) const SEED: &str = "RELAYLENS_TEST_SEED";
 
 /// Captures are of one day, and stay as they are while the years go by: nothing may be too old to be kept.
-const RETENTION: &str = "[retention]\nevents_days = 9999\nminutes_days = 9999\nhours_days = 9999\nrejects_days = 9999\nledger_days = 9999\n";
+const RETENTION: &str = "[retention]\nevents_days = 9999\nminutes_days = 9999\nhours_days = 9999\nmails_days = 9999\nreports_days = 9999\nrejects_days = 9999\nledger_days = 9999\n";
 
 /// The path of a file of this repository.
 pub(crate) fn repository(path: &str) -> PathBuf {

@@ -19,7 +19,7 @@ const FLOORS: [(&str, &[&str]); 13] = [
     ("alert", &["model", "config", "store", "reputation"]),
     ("ingest", &["model", "config", "spool", "parse"]),
     ("pipeline", &["model", "config", "parse", "classify", "spool", "store", "suppression"]),
-    ("web", &["model", "config", "store", "suppression", "reputation", "alert"]),
+    ("web", &["model", "config", "parse", "store", "suppression", "reputation", "alert"]),
     (
         "app",
         &[

@@ -48,7 +48,7 @@ fn encode(bodies: &Bodies, rows: usize) -> anyhow::Result<Vec<Sealed>> {
     };
     for body in 0..bodies.count() {
         let (bytes, received) = (bodies.read(body)?, now());
-        for (offset, line) in items(&bytes) {
+        for (offset, line) in items(source.kind.framing(), &bytes) {
             let item = Item { source: &source, bytes: line, offset: offset as u64, received };
             NdjsonReader.read(&item, &mut events)?;
         }

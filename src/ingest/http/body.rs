@@ -14,8 +14,9 @@ use std::io::Read;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Largest body as sent, in bytes: some ten thousand events unpacked, a hundred thousand packed.
-pub(super) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest body as sent, in bytes: the largest mail that is read. Of events it holds some thirty thousand, packed ten
+/// times as many.
+pub(super) const BODY_BYTES_MAX: usize = 50 * 1024 * 1024;
 
 /// Largest unpacked body, in bytes. A body of bombs stops here, having held no more than this and its packed form.
 pub(super) const UNPACKED_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -6,7 +6,7 @@ use crate::ingest::http::LineError;
 use crate::ingest::http::answer::{ERRORS_MAX, Refusal};
 use crate::ingest::http::body::Room;
 use crate::ingest::http::frame::{Framed, frame};
-use crate::model::Timestamp;
+use crate::model::{Framing, Timestamp};
 use crate::parse::items::items;
 use crate::parse::ndjson;
 use bytes::Bytes;
@@ -37,7 +37,7 @@ fn check(payload: Bytes, received: Timestamp, room: &mut Room) -> Result<Checked
     let mut errors = Vec::new();
     let mut good = None;
     let mut counted = LineCount::default();
-    for (at, line) in items(&payload) {
+    for (at, line) in items(Framing::Lines, &payload) {
         match (ndjson::check(line, received), &mut good) {
             (Ok(()), None) => {}
             (Ok(()), Some(good)) => put_line(good, line),

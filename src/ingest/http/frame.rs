@@ -6,7 +6,7 @@
 
 use crate::ingest::http::answer::Refusal;
 use crate::ingest::http::body::Room;
-use crate::model::RejectReason;
+use crate::model::{Framing, RejectReason};
 use crate::parse::Reject;
 use crate::parse::items::items;
 use bytes::Bytes;
@@ -28,7 +28,7 @@ pub(super) enum Framed {
 pub(super) fn frame(body: Bytes, room: &mut Room) -> Result<Framed, Refusal> {
     let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body).trim_ascii_start();
     let is_array = text.starts_with(b"[");
-    let first_is_whole = items(text).next().is_none_or(|(_, line)| looks_whole(line));
+    let first_is_whole = items(Framing::Lines, text).next().is_none_or(|(_, line)| looks_whole(line));
     if !is_array && first_is_whole {
         return Ok(Framed::Lines(body));
     }
@@ -46,7 +46,7 @@ pub(super) fn frame(body: Bytes, room: &mut Room) -> Result<Framed, Refusal> {
 pub(super) fn records(body: Bytes, room: &mut Room) -> Result<Bytes, Refusal> {
     match frame(body, room)? {
         Framed::Split(lines) => Ok(lines),
-        Framed::Lines(lines) if items(&lines).any(|(_, line)| looks_whole(line)) => Ok(lines),
+        Framed::Lines(lines) if items(Framing::Lines, &lines).any(|(_, line)| looks_whole(line)) => Ok(lines),
         Framed::Lines(body) | Framed::Broken { body, .. } => {
             room.grow(body.len())?;
             Ok(body.iter().map(|byte| without_line_end(*byte)).collect())

@@ -8,6 +8,8 @@
 //! | `POST /v1/events?source=NAME` | events, a line or array element each; bad ones are answered |
 //! | `POST /v1/in/kumomta?source=NAME` | records of `KumoMTA`'s log hook; all are taken |
 //! | `POST /v1/in/postfix?source=NAME&file=ID&offset=N` | raw log lines from a shipper; all are taken |
+//! | `POST /v1/in/mail?source=NAME` | one mail that came back: a bounce, a complaint, a report |
+//! | `POST /v1/in/report?source=NAME` | one DMARC or TLS report without a mail around it, packed or not |
 //!
 //! A relay cannot mend what it logged, so broken records from one are taken and become rejects in the pipeline.
 //! Not here: TLS, listening, health (`app`).
@@ -53,7 +55,7 @@ pub struct HttpOptions {
     pub token: Option<String>,
     /// Most requests under way: 256. Each may hold a thread while its body is unpacked and checked.
     pub requests_max: usize,
-    /// Most bytes of bodies in memory, packed and unpacked together: 256 MiB, three of the largest requests at once.
+    /// Most bytes of bodies in memory, packed and unpacked together: 256 MiB, a handful of the largest requests at once.
     pub in_flight_bytes_max: usize,
     /// How long a body may take to arrive: 30 seconds, so that slow senders do not hold all places.
     pub body_timeout: Duration,
@@ -92,6 +94,8 @@ pub fn router(intake: Intake, options: HttpOptions) -> Router {
         .route("/v1/events", post(events))
         .route("/v1/in/kumomta", post(kumomta))
         .route("/v1/in/postfix", post(postfix))
+        .route("/v1/in/mail", post(mail))
+        .route("/v1/in/report", post(report))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&door), authorize))
         .with_state(door)
 }
@@ -160,7 +164,38 @@ async fn postfix(
     Ok(Receipt::new(door.accept(batch).await?, 0, Vec::new()))
 }
 
+async fn mail(
+    State(door): State<Arc<Door>>,
+    asked: Asked<SourceQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Receipt, Refusal> {
+    door.take_whole(source(SourceKind::Mail, asked?.0.source)?, &headers, body).await
+}
+
+async fn report(
+    State(door): State<Arc<Door>>,
+    asked: Asked<SourceQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Receipt, Refusal> {
+    door.take_whole(source(SourceKind::Report, asked?.0.source)?, &headers, body).await
+}
+
 impl Door {
+    /// Takes a body that is one item. Nobody could mend a mail that cannot be read, so all are taken.
+    async fn take_whole(
+        &self,
+        source: SourceRef,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Receipt, Refusal> {
+        let received = self.intake.now();
+        let (payload, _room) = self.receive(headers, body, |bytes, _| Ok(bytes)).await?;
+        let accepted = self.accept(Batch::of_request(source, received, payload)).await?;
+        Ok(Receipt::new(accepted, 0, Vec::new()))
+    }
+
     /// Takes a body in, unpacks it and has `read` look at it, on a thread where it may take its time. The room must
     /// be held for as long as the bytes.
     async fn receive<T: Send + 'static>(

@@ -175,7 +175,7 @@ async fn a_bomb_stops_at_the_limit_whichever_way_it_is_packed() {
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_refused_announced_or_not() {
     let dir = SpoolDir::new();
-    let large = Bytes::from(vec![b'x'; 17 * 1024 * 1024]);
+    let large = Bytes::from(vec![b'x'; 51 * 1024 * 1024]);
     check_refusal(&post(&doors(&dir), "/v1/events", large.clone()).await, 413, "too_large");
     let pieces = futures_util::stream::iter(
         large

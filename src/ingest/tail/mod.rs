@@ -128,7 +128,7 @@ pub async fn run(
     match tailer.source.kind {
         SourceKind::Postfix => tailer.run(LogFollower::new(options.path, positions)).await,
         SourceKind::Kumomta => tailer.run(SegmentFollower::new(options.path, positions)).await,
-        SourceKind::Ndjson => Err(TailError::Kind(SourceKind::Ndjson)),
+        other => Err(TailError::Kind(other)),
     }
 }
 

@@ -265,6 +265,14 @@ pub struct EventRow {
     pub delivery_agent: String,
     pub is_notification: bool,
     pub ref_queue_id: String,
+    pub feedback_type: String,
+    pub reporting_mta: String,
+    /// `verified`, `matched`, `unverified`, or `none` for what is no feedback.
+    pub trust: String,
+    pub evidence: String,
+    pub is_repeat: bool,
+    /// Id of the kept mail that brought the event; empty without one.
+    pub mail_id: String,
     pub tags: Vec<(String, String)>,
     pub meta: Vec<(String, String)>,
 }
@@ -354,7 +362,7 @@ fn as_text<S: Serializer>(hash: &u64, to: S) -> Result<S::Ok, S::Error> {
 }
 
 /// Reads a `String` column that need not be UTF-8, or a JSON array of numbers, as the bytes are serialized.
-fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+pub(super) fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
     struct Bytes;
 
     impl<'de> serde::de::Visitor<'de> for Bytes {

@@ -5,6 +5,7 @@
 
 mod items;
 mod mail;
+mod reports;
 
 use crate::store::query::TimeRange;
 use crate::web::Site;
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/ledger", get(items::ledger))
         .route("/rejects", get(items::rejects))
         .route("/sources", get(items::sources))
+        .merge(reports::routes())
         .fallback(async || ApiError::from(PageError::NotFound("such question")))
 }
 

@@ -160,6 +160,21 @@ pub(crate) static COMPLAINT: Metric = Metric {
     ratio: Some(|outcomes| Ratio { part: outcomes.complained, whole: outcomes.delivered }),
 };
 
+pub(crate) static COVERED_COMPLAINT: Metric = Metric {
+    key: "covered_complaint",
+    name: "Complaint rate where a loop reports",
+    short: "Where a loop reports",
+    unit: "%",
+    definition: "Spam complaints as a share of the messages delivered at providers that run a feedback loop. The other \
+                 rate is lower by as much as goes to providers that never report.",
+    formula: "complaints ÷ delivered, at providers with a feedback loop",
+    decimals: 3,
+    higher_is_better: false,
+    limits: COMPLAINT.limits,
+    search: &[("type", "complained")],
+    ratio: COMPLAINT.ratio,
+};
+
 pub(crate) static RECOVERY: Metric = Metric {
     key: "recovered",
     name: "Recovery rate",
@@ -208,7 +223,7 @@ pub(crate) static LATENCY_P95: Metric = Metric {
 };
 
 /// All of them, in the order of the help page.
-pub(crate) static METRICS: [&Metric; 11] = [
+pub(crate) static METRICS: [&Metric; 12] = [
     &VOLUME,
     &DELIVERY,
     &HARD,
@@ -218,6 +233,7 @@ pub(crate) static METRICS: [&Metric; 11] = [
     &DEFERRAL,
     &RECOVERY,
     &COMPLAINT,
+    &COVERED_COMPLAINT,
     &LATENCY_P50,
     &LATENCY_P95,
 ];

@@ -4,11 +4,14 @@
 //! figure has one name and one meaning on every page.
 //! Source: the limits are those that mailbox providers and sending services publish; each names its own.
 
+mod feedback_loops;
 mod metrics;
 mod outcomes;
 
+pub(crate) use feedback_loops::{FeedbackLoop, feedback_loop, reporting_providers};
 pub(crate) use metrics::{
-    BLOCK, COMPLAINT, DEFERRAL, DELIVERY, HARD, LATENCY_P50, LATENCY_P95, METRICS, RECOVERY, SOFT, VOLUME,
+    BLOCK, COMPLAINT, COVERED_COMPLAINT, DEFERRAL, DELIVERY, HARD, LATENCY_P50, LATENCY_P95, METRICS,
+    RECOVERY, SOFT, VOLUME,
 };
 pub(crate) use outcomes::{OUTCOMES, group_meaning, reply_key};
 

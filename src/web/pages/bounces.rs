@@ -1,7 +1,7 @@
 //! `/bounces`: why does mail fail for good, and what do the receivers say?
 
 use crate::model::BounceGroup;
-use crate::store::query::{BounceClassRow, BounceGroupAt, ResponseRow};
+use crate::store::query::{BounceClassRow, BounceGroupAt, ReportingMtaRow, ResponseRow};
 use crate::store::{Store, StoreError};
 use crate::web::SharedSite;
 use crate::web::dictionary::group_meaning;
@@ -22,6 +22,9 @@ const REPLIES_MAX: u32 = 40;
 
 /// Kinds of reply in the unclassified queue: about what a person works through in one sitting.
 const UNCLASSIFIED_MAX: u32 = 20;
+
+/// Servers in the table of those that sent bounces later.
+const REPORTERS_MAX: u32 = 30;
 
 /// From the ground of the stack up: groups of one colour family stand together.
 const STACK: [BounceGroup; 12] = [
@@ -49,6 +52,7 @@ struct BouncesPage {
     classes: Table,
     replies: Table,
     unclassified: Table,
+    reporters: Table,
 }
 
 struct Answers {
@@ -56,6 +60,7 @@ struct Answers {
     series: Vec<BounceGroupAt>,
     replies: Vec<ResponseRow>,
     unclassified: Vec<ResponseRow>,
+    reporters: Vec<ReportingMtaRow>,
 }
 
 pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
@@ -69,18 +74,19 @@ pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<
 
 async fn ask(store: &Store, params: &Params) -> Result<Answers, StoreError> {
     let hours = params.by_whole_hours();
-    let (classes, series, replies, unclassified) = tokio::try_join!(
+    let (classes, series, replies, unclassified, reporters) = tokio::try_join!(
         store.bounce_classes(&hours),
         store.bounce_group_series(&hours, params.range().hour_step_s()),
         store.responses(&hours, &["bounced", "expired"], REPLIES_MAX),
         store.unclassified_responses(&hours, UNCLASSIFIED_MAX),
+        store.reporting_mtas(&hours, REPORTERS_MAX),
     )?;
-    Ok(Answers { classes, series, replies, unclassified })
+    Ok(Answers { classes, series, replies, unclassified, reporters })
 }
 
 fn page(layout: Layout, params: &Params, answers: &Answers) -> BouncesPage {
     let total = answers.classes.iter().map(|row| row.events).sum();
-    let is_nothing = total == 0 && answers.unclassified.is_empty();
+    let is_nothing = total == 0 && answers.unclassified.is_empty() && answers.reporters.is_empty();
     BouncesPage {
         nothing: is_nothing.then(|| Nothing::of(params, "/bounces", layout.newest_unix())),
         total: format::count(total),
@@ -99,6 +105,7 @@ fn page(layout: Layout, params: &Params, answers: &Answers) -> BouncesPage {
             "Replies that no rule knows, most frequent first",
             "Every reply in this range has a class.",
         ),
+        reporters: reporter_table(&answers.reporters),
         layout,
     }
 }
@@ -188,13 +195,46 @@ fn class_table(params: &Params, rows: &[BounceClassRow], total: u64) -> Table {
     Table::new("Failures by class", columns, table, "No message failed for good in this range.")
 }
 
+/// Servers that sent notices of failure after they had taken the mail.
+fn reporter_table(rows: &[ReportingMtaRow]) -> Table {
+    let row = |row: &ReportingMtaRow| {
+        let name = if row.reporting_mta.is_empty() { "not named" } else { &row.reporting_mta };
+        Row::new(vec![
+            Cell::text(name),
+            Cell::count(row.bounces),
+            Cell::count(row.hard),
+            Cell::count(row.verified),
+            Cell::count(row.repeats),
+            Cell::count(row.unverified).tone(if row.unverified > 0 { "warn" } else { "" }),
+            Cell::word(format::short_minute(i64::from(row.last_unix))),
+        ])
+    };
+    let columns = vec![
+        Column::text("Reporting server"),
+        Column::number("Bounces"),
+        Column::number("Hard"),
+        Column::number("Signed"),
+        Column::number("Known before"),
+        Column::number("Unverified"),
+        Column::text("Last"),
+    ];
+    let empty = "No server sent a bounce back after it had taken the mail.";
+    Table::new("Bounces that came later, by reporting server", columns, rows.iter().map(row).collect(), empty)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn html(classes: Vec<BounceClassRow>) -> String {
         let params = Params::parse("range=7d", 1_785_585_270, &[]).unwrap();
-        let answers = Answers { classes, series: Vec::new(), replies: Vec::new(), unclassified: Vec::new() };
+        let answers = Answers {
+            classes,
+            series: Vec::new(),
+            replies: Vec::new(),
+            unclassified: Vec::new(),
+            reporters: Vec::new(),
+        };
         page(Layout::bare("Bounces"), &params, &answers).render().unwrap()
     }
 

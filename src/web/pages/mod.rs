@@ -1,13 +1,17 @@
 //! One file for each page: what it asks the store, and how it puts the answers together.
 
 mod bounces;
+mod complaints;
 mod deferrals;
+mod dmarc;
 mod health;
+mod mail;
 mod messages;
 mod metrics;
 mod overview;
 mod providers;
 mod rejects;
+mod tls_reports;
 mod trace;
 
 use crate::web::Site;
@@ -21,9 +25,13 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/", get(overview::show))
         .route("/providers", get(providers::show))
         .route("/bounces", get(bounces::show))
+        .route("/complaints", get(complaints::show))
+        .merge(dmarc::routes())
+        .route("/tls", get(tls_reports::show))
         .route("/deferrals", get(deferrals::show))
         .route("/messages", get(messages::show))
         .route("/messages/trace", get(trace::show))
+        .route("/mails/{id}", get(mail::show))
         .route("/health", get(health::show))
         .route("/health/rejects", get(rejects::show))
         .route("/help/metrics", get(metrics::show))

@@ -40,6 +40,8 @@ struct Step {
     reply: String,
     class: String,
     facts: Vec<Fact>,
+    /// The mail that brought the event.
+    mail_href: Option<String>,
 }
 
 pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
@@ -149,6 +151,7 @@ fn step(row: &EventRow, begin_us: i64) -> Step {
         reply: reply_text(row),
         class: class.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" → "),
         facts: step_facts(row),
+        mail_href: (!row.mail_id.is_empty()).then(|| format!("/mails/{}", row.mail_id)),
     }
 }
 
@@ -200,6 +203,11 @@ fn step_facts(row: &EventRow) -> Vec<Fact> {
         ("response_tmpl", if row.response_tmpl == 0 { String::new() } else { row.response_tmpl.to_string() }),
         ("tls", [row.tls_version.as_str(), &row.tls_cipher].join(" ").trim().to_owned()),
         ("size", if row.size_bytes == 0 { String::new() } else { format::bytes(u64::from(row.size_bytes)) }),
+        ("trust", some(&row.trust)),
+        ("evidence", row.evidence.clone()),
+        ("known_before", if row.is_repeat { "yes".to_owned() } else { String::new() }),
+        ("feedback_type", row.feedback_type.clone()),
+        ("reporting_mta", row.reporting_mta.clone()),
         ("tags", pairs(&row.tags)),
         ("meta", pairs(&row.meta)),
     ])

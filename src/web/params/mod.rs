@@ -7,6 +7,7 @@
 mod dimension;
 mod link;
 mod range;
+mod report;
 mod search;
 
 pub(crate) use dimension::{NO_VALUE, dimension_label, values, values_mut};

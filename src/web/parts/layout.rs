@@ -20,6 +20,9 @@ pub(crate) enum NavPage {
     Overview,
     Providers,
     Bounces,
+    Complaints,
+    Dmarc,
+    Tls,
     Deferrals,
     Messages,
     Health,
@@ -27,10 +30,13 @@ pub(crate) enum NavPage {
 }
 
 impl NavPage {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::Overview,
         Self::Providers,
         Self::Bounces,
+        Self::Complaints,
+        Self::Dmarc,
+        Self::Tls,
         Self::Deferrals,
         Self::Messages,
         Self::Health,
@@ -42,6 +48,9 @@ impl NavPage {
             Self::Overview => "Overview",
             Self::Providers => "Providers",
             Self::Bounces => "Bounces",
+            Self::Complaints => "Complaints",
+            Self::Dmarc => "DMARC",
+            Self::Tls => "TLS",
             Self::Deferrals => "Deferrals",
             Self::Messages => "Messages",
             Self::Health => "Health",
@@ -54,6 +63,9 @@ impl NavPage {
             Self::Overview => "/",
             Self::Providers => "/providers",
             Self::Bounces => "/bounces",
+            Self::Complaints => "/complaints",
+            Self::Dmarc => "/dmarc",
+            Self::Tls => "/tls",
             Self::Deferrals => "/deferrals",
             Self::Messages => "/messages",
             Self::Health => "/health",

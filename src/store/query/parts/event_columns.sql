@@ -14,4 +14,7 @@ toString(event_id) AS event_id,
     response_text, response_tmpl,
     toString(bounce_type) AS bounce_type,
     bounce_group, bounce_reason, attempt, latency_ms, conn_ms, xfer_ms, tls_version, tls_cipher, size_bytes,
-    delivery_agent, is_notification, ref_queue_id, tags, meta
+    delivery_agent, is_notification, ref_queue_id, feedback_type, reporting_mta,
+    toString(trust) AS trust, evidence, is_repeat,
+    if(mail_id = toUUID('00000000-0000-0000-0000-000000000000'), '', toString(mail_id)) AS mail_id,
+    tags, meta

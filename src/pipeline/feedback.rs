@@ -1,0 +1,335 @@
+//! Mail that came back: bounces, delays, complaints, answers of machines become events.
+//!
+//! Way: `assemble` hands over a mail as it came; `parse::mail` says what it is; the events made of it are held with
+//! their [`Clues`] until the batch is cut, then `attribute` finds the message that each is about.
+//! Not here: reports on a period (`reports`), what a failure means (`classify`).
+
+use crate::model::{
+    BounceOrigin, Clarity, Complaint, ComplaintRecipient, Event, EventId, EventType, ItemCounts, Keyring,
+    MailHead, Mark, NamedBy, Notice, NoticeAction, NoticeRecipient, ReturnedMessage, SourceKind, Text,
+    Timestamp, domain_of,
+};
+use crate::parse::mail::{self, Content, Mail};
+use crate::parse::{Item, Reject};
+use crate::pipeline::assemble::{Assembler, Tally};
+use crate::pipeline::attribute::Clues;
+use crate::pipeline::draft::{Draft, HeldEvent, HeldItem, HeldReports, minute_of};
+use crate::pipeline::known::Seen;
+use crate::pipeline::reports::{add_wanted, bare_entry, bytes_of, keep};
+use crate::spool::Entry;
+use crate::store::MailEntry;
+use std::collections::HashSet;
+
+/// Bytes of a mail that are kept: a bounce with a whole newsletter in it has less.
+const MAIL_BYTES_KEPT: usize = 1 << 20;
+
+/// How far the date of a mail may lie ahead of its arrival before it is not believed, in seconds.
+const AHEAD_S_MAX: i64 = 86_400;
+
+/// Longest subject that is kept, in bytes; a line has 998 octets (RFC 5322 section 2.1.1).
+const SUBJECT_BYTES_MAX: usize = 998;
+
+/// By what our own marks are known.
+#[derive(Debug, Clone, Default)]
+pub struct Marks {
+    /// Without keys no mark is looked for.
+    pub keys: Option<Keyring>,
+    /// How long a mark counts.
+    pub days: u16,
+}
+
+/// An event with what leads to its message.
+struct Found {
+    event: Event,
+    clues: Clues,
+}
+
+impl Assembler {
+    pub(super) fn add_mail(
+        &mut self,
+        draft: &mut Draft,
+        entry: &Entry,
+        item: &Item<'_>,
+        tally: &mut Tally,
+    ) -> Result<(), Reject> {
+        let mail = mail::read(item.bytes)?;
+        let kind = mail.kind();
+        let context = Context::new(&mail, item, &self.marks);
+        let found = match mail.content {
+            Content::Notice(notice) => context.notice(&notice),
+            Content::Complaint(complaint) => context.complaint(&complaint),
+            Content::AutoReply => vec![context.answer(EventType::Autoreply)],
+            Content::Challenge => vec![context.answer(EventType::Challenge)],
+            Content::Reports(parts) => {
+                let kept = context.entry(kind.name());
+                return self.add_parts(draft, entry, kept, &bytes_of(&parts), tally);
+            }
+            Content::DmarcFailure(report) => {
+                let kept = context.entry(kind.name());
+                let head = (&context.head, mail.warnings.as_slice());
+                self.add_failure(draft, entry, kept, head, report, tally);
+                return Ok(());
+            }
+            Content::Unsubscribe | Content::Other => Vec::new(),
+            Content::Broken(_, reject) => return Err(reject),
+        };
+        if found.is_empty() {
+            tally.counts.no_event += 1;
+            return Ok(());
+        }
+        let mut kept = context.entry(kind.name());
+        kept.bytes.truncate(MAIL_BYTES_KEPT);
+        self.hold(draft, entry, found, kept, tally);
+        Ok(())
+    }
+
+    /// Reads a mail again, for those of its reports that the store did not know.
+    pub(super) fn settle_reports(&mut self, draft: &mut Draft, held: HeldReports, known: &HashSet<u128>) {
+        let HeldReports { entry, keys } = held;
+        let wanted: HashSet<u128> = keys.difference(known).copied().collect();
+        let mut counts = ItemCounts { duplicate: 1, ..ItemCounts::default() };
+        let mut stored = 0;
+        let item = Item { source: &entry.source, bytes: &entry.payload, offset: 0, received: entry.received };
+        let read = mail::read(item.bytes).ok();
+        let (kept, parts) = match &read {
+            Some(Mail { content: Content::Reports(parts), .. }) if entry.source.kind == SourceKind::Mail => {
+                let mail = read.as_ref().expect("it is matched just above");
+                (Context::new(mail, &item, &self.marks).entry(mail.kind().name()), bytes_of(parts))
+            }
+            _ => (bare_entry(&item), vec![item.bytes]),
+        };
+        if !wanted.is_empty() {
+            let origin = self.origin(&entry, &kept);
+            stored = add_wanted(&self.report_options, &origin, &parts, &mut draft.batch, &wanted).stored;
+        }
+        if stored > 0 {
+            keep(&mut draft.batch, kept);
+            counts = ItemCounts { stored: 1, ..ItemCounts::default() };
+        }
+        draft.count(&entry.source, minute_of(&entry), &counts, stored);
+    }
+
+    fn hold(
+        &mut self,
+        draft: &mut Draft,
+        entry: &Entry,
+        found: Vec<Found>,
+        mail: MailEntry,
+        tally: &mut Tally,
+    ) {
+        let mut events = Vec::with_capacity(found.len());
+        for Found { mut event, clues } in found {
+            event.mail_id = mail.mail_id;
+            match self.see(&mut event, entry) {
+                Seen::Known => {}
+                seen => {
+                    events.push(HeldEvent { event, clues: Some(clues), is_unsure: seen == Seen::Unsure });
+                }
+            }
+        }
+        if events.is_empty() {
+            tally.counts.duplicate += 1;
+            return;
+        }
+        let (source, minute) = (entry.source.clone(), minute_of(entry));
+        draft.hold(HeldItem { source, minute, events, mail: Some(mail) });
+    }
+}
+
+/// What the events of one mail share.
+struct Context<'a> {
+    head: MailHead,
+    item: &'a Item<'a>,
+    marks: &'a Marks,
+    /// Made of what does not change on the way: the same mail through two doors is one.
+    identity: EventId,
+    time: Timestamp,
+}
+
+impl<'a> Context<'a> {
+    fn new(mail: &Mail, item: &'a Item<'a>, marks: &'a Marks) -> Self {
+        let head = mail.head.clone();
+        // A server on the way adds to the head, never to the body.
+        let identity = EventId::of([
+            b"feedback".as_slice(),
+            head.message_id.as_bytes(),
+            head.from.as_bytes(),
+            body_of(item.bytes),
+        ]);
+        let ahead = Timestamp(item.received.0.saturating_add(AHEAD_S_MAX * 1_000_000));
+        let time = head.date.filter(|date| *date <= ahead && date.0 > 0).unwrap_or(item.received);
+        Self { head, item, marks, identity, time }
+    }
+
+    /// The mail, to be kept.
+    fn entry(&self, kind: &'static str) -> MailEntry {
+        MailEntry {
+            mail_id: EventId::of([b"mail".as_slice(), self.item.bytes]).0,
+            received: self.item.received,
+            source: self.item.source.clone(),
+            kind,
+            message_id: self.head.message_id.clone(),
+            from_domain: domain_of(&self.head.from).into(),
+            subject: cut(&self.head.subject, SUBJECT_BYTES_MAX).into(),
+            size_bytes: self.item.bytes.len() as u64,
+            bytes: self.item.bytes.to_vec(),
+        }
+    }
+
+    fn notice(&self, notice: &Notice) -> Vec<Found> {
+        notice.recipients.iter().map(|recipient| self.notice_of(notice, recipient)).collect()
+    }
+
+    fn notice_of(&self, notice: &Notice, recipient: &NoticeRecipient) -> Found {
+        let event_type = match recipient.action {
+            NoticeAction::Failed => EventType::Bounced,
+            NoticeAction::Delayed => EventType::DelayedNotice,
+            NoticeAction::Delivered | NoticeAction::Relayed | NoticeAction::Expanded => {
+                EventType::DeliveredNotice
+            }
+        };
+        let sent_to = recipient.sent_to();
+        let event = Event {
+            event_id: self.event_id(event_type, &recipient.final_recipient),
+            bounce_origin: BounceOrigin::Async,
+            mx_host: recipient.remote_mta.clone(),
+            reply: recipient.reply.clone(),
+            relay_dsn: recipient.status_field,
+            reporting_mta: notice.reporting_mta.clone(),
+            envid: notice.envid.clone(),
+            feedback_type: Text::const_new(notice.format),
+            ..self.event(event_type, sent_to.clone(), &notice.returned)
+        };
+        let recipients = [sent_to.clone(), recipient.final_recipient.clone()];
+        let clues = self.clues(&notice.returned, [&notice.envid], recipients);
+        Found { event, clues }
+    }
+
+    /// One event for each recipient that the report names surely, else one that names none.
+    fn complaint(&self, complaint: &Complaint) -> Vec<Found> {
+        let event_type =
+            if complaint.feedback_type.is_complaint() { EventType::Complained } else { EventType::NotSpam };
+        let is_sure = |recipient: &&ComplaintRecipient| {
+            recipient.clarity == Clarity::Clear
+                && (recipient.named_by != NamedBy::ReturnedTo || complaint.recipients.len() == 1)
+        };
+        let sure: Vec<&ComplaintRecipient> = complaint.recipients.iter().filter(is_sure).collect();
+        if sure.is_empty() {
+            return vec![self.complaint_of(event_type, complaint, None)];
+        }
+        sure.into_iter().map(|recipient| self.complaint_of(event_type, complaint, Some(recipient))).collect()
+    }
+
+    fn complaint_of(
+        &self,
+        event_type: EventType,
+        complaint: &Complaint,
+        recipient: Option<&ComplaintRecipient>,
+    ) -> Found {
+        let address = recipient.map(|recipient| recipient.address.clone()).unwrap_or_default();
+        let mut returned = complaint.returned.clone();
+        if !complaint.original_mail_from.is_empty() {
+            returned.return_path.clone_from(&complaint.original_mail_from);
+        }
+        let mut event = Event {
+            event_id: self.event_id(event_type, &address),
+            feedback_type: Text::const_new(complaint.feedback_type.name()),
+            user_agent: complaint.user_agent.clone(),
+            reporting_mta: complaint.reporting_mta.clone(),
+            reported_ip: complaint.source_ip,
+            envid: complaint.original_envelope_id.clone(),
+            ..self.event(event_type, address.clone(), &returned)
+        };
+        // Whose user it was is told by a hidden recipient, too.
+        if let (true, Some(hidden)) = (address.is_empty(), complaint.recipients.first()) {
+            event.recipient_domain = domain_of(&hidden.address).into();
+            event.meta.push((Text::const_new("hidden_recipient"), hidden.clarity.name().into()));
+        }
+        if complaint.incidents > 1 {
+            event.meta.push((Text::const_new("incidents"), complaint.incidents.to_string().into()));
+        }
+        let clues = self.clues(&returned, [&complaint.original_envelope_id], [address]);
+        Found { event, clues }
+    }
+
+    fn answer(&self, event_type: EventType) -> Found {
+        let from = crate::model::normalize_address(&self.head.from);
+        let returned =
+            ReturnedMessage { message_id: self.head.in_reply_to.clone(), ..ReturnedMessage::default() };
+        let event = Event {
+            event_id: self.event_id(event_type, &from),
+            ..self.event(event_type, from.clone(), &returned)
+        };
+        let clues = self.clues(&returned, [], [from]);
+        Found { event, clues }
+    }
+
+    fn event(&self, event_type: EventType, recipient: Text, returned: &ReturnedMessage) -> Event {
+        Event {
+            event_type,
+            event_time: self.time,
+            recipient_domain: domain_of(&recipient).into(),
+            recipient,
+            message_id: returned.message_id.clone(),
+            env_from: returned.return_path.clone(),
+            env_from_domain: domain_of(&returned.return_path).into(),
+            header_from_domain: domain_of(&returned.from).into(),
+            ..Event::default()
+        }
+    }
+
+    fn event_id(&self, event_type: EventType, recipient: &str) -> EventId {
+        EventId::of([&self.identity.0.to_be_bytes(), event_type.name().as_bytes(), recipient.as_bytes()])
+    }
+
+    fn clues<const E: usize, const R: usize>(
+        &self,
+        returned: &ReturnedMessage,
+        envids: [&Text; E],
+        recipients: [Text; R],
+    ) -> Clues {
+        let mut clues = Clues { queue_ids: returned.queue_ids.clone(), ..Clues::default() };
+        let given = |text: &&Text| !text.is_empty();
+        clues.message_ids.extend([&returned.message_id].into_iter().filter(given).cloned());
+        clues.envids.extend(envids.into_iter().filter(given).cloned());
+        for recipient in recipients {
+            if !recipient.is_empty() && !clues.recipients.contains(&recipient) {
+                clues.recipients.push(recipient);
+            }
+        }
+        self.look_for_mark(returned, &mut clues);
+        clues
+    }
+
+    /// Checks the first mark of ours that the mail bears, in the address that it came to or in what it returns.
+    fn look_for_mark(&self, returned: &ReturnedMessage, clues: &mut Clues) {
+        let Some(keys) = &self.marks.keys else { return };
+        let addresses = [&self.head.delivered_to, &self.head.to, &returned.return_path];
+        let references = [&returned.relaylens_ref, &returned.cfbl_feedback_id];
+        let of_address = |address: &&Text| Some((Mark::of_return_path(address)?, Some((*address).clone())));
+        let of_reference = |text: &&Text| Some((Mark::of_reference(text)?, None));
+        let found =
+            addresses.iter().find_map(of_address).or_else(|| references.iter().find_map(of_reference));
+        let Some((mark, return_path)) = found else { return };
+        let check = |recipient: &str| mark.check(keys, recipient, self.item.received, self.marks.days);
+        let checks = clues.recipients.iter().map(|recipient| check(recipient));
+        // The best one: a notice may name the recipient by two addresses.
+        clues.mark = checks.chain([check("")]).min();
+        clues.return_paths.extend(return_path.map(|path| crate::model::normalize_address(&path)));
+    }
+}
+
+/// What follows the head.
+fn body_of(mail: &[u8]) -> &[u8] {
+    let end = |gap: &[u8]| memchr::memmem::find(mail, gap).map(|at| at + gap.len());
+    let at = match (end(b"\r\n\r\n"), end(b"\n\n")) {
+        (Some(one), Some(other)) => one.min(other),
+        (one, other) => one.or(other).unwrap_or(0),
+    };
+    &mail[at..]
+}
+
+/// At most so many bytes, whole characters.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}

@@ -1,0 +1,3 @@
+tls_failures AS r
+WHERE r.standing = 'counted'
+  AND r.begin_time >= toDateTime({from_unix:Int64}, 'UTC') AND r.begin_time < toDateTime({to_unix:Int64}, 'UTC')
