@@ -29,4 +29,5 @@ pub mod parse;
 pub mod pipeline;
 pub mod spool;
 pub mod store;
+pub mod suppression;
 pub mod web;

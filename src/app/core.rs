@@ -2,15 +2,19 @@
 
 use crate::app::Database;
 use crate::app::database::read_secret;
+use crate::app::resolver::resolver;
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
-use crate::config::{Config, PostfixLog};
-use crate::model::{Keyring, Text};
+use crate::config::{Authentication, Config, Sources};
+use crate::model::{Keyring, SourceRef};
 use crate::parse::archive::Limits;
-use crate::parse::relay::postfix::PostfixOptions;
-use crate::pipeline::{Labels, Marks, Pipeline, PipelineOptions, ReaderOptions, ReportOptions, StoreAccess};
+use crate::parse::relay::log::LogOptions;
+use crate::pipeline::{
+    Authenticator, Labels, Marks, Pipeline, PipelineOptions, ReaderOptions, ReportOptions, StoreAccess,
+};
 use crate::spool::{Recovery, Spool, SpoolLimits};
 use anyhow::Context;
 use jiff::tz::TimeZone;
+use mail_auth::MessageAuthenticator;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -36,7 +40,7 @@ impl Core {
             .with_context(|| format!("data folder {} cannot be made", data_dir.display()))?;
         // Read before anything is opened: a typing error must not cost a start of the engine.
         let rules = bounce_rules(config)?;
-        let readers = reader_options(&config.sources.postfix)?;
+        let readers = reader_options(&config.sources)?;
         let labels = Labels::new(&config.labels)?;
         let marks = marks(config)?;
         let (database, is_ready) = Database::open_when_it_answers(config).await?;
@@ -51,6 +55,7 @@ impl Core {
             labels,
             marks,
             reports: report_options(config),
+            authenticator: authenticator(&config.authentication)?,
         };
         let classifier = Classifier::new(rules, CACHE_ENTRIES);
         let (stop, stopped) = watch::channel(false);
@@ -125,6 +130,13 @@ pub(crate) fn bounce_rules(config: &Config) -> anyhow::Result<BounceRules> {
     BounceRules::with_overlay(&text).with_context(|| format!("`classify.rules_file` {}", file.display()))
 }
 
+/// Checks mails by the DNS of the settings, or the system's.
+fn authenticator(settings: &Authentication) -> anyhow::Result<Authenticator> {
+    let dns = settings.verify_dkim.then(|| resolver(settings.resolver)).transpose();
+    let dns = dns.context("no DNS can be asked; `authentication.verify_dkim = false` goes on without")?;
+    Ok(Authenticator::new(dns.map(MessageAuthenticator), settings.authserv_ids.clone()))
+}
+
 fn report_options(config: &Config) -> ReportOptions {
     let reports = &config.reports;
     ReportOptions {
@@ -149,34 +161,32 @@ pub(crate) fn marks(config: &Config) -> anyhow::Result<Marks> {
     Ok(Marks { keys: Some(keys), days })
 }
 
-pub(crate) fn reader_options(logs: &[PostfixLog]) -> anyhow::Result<ReaderOptions> {
-    let system = PostfixOptions { time_zone: TimeZone::system(), ..PostfixOptions::default() };
-    let mut by_name = BTreeMap::new();
-    for log in logs {
+pub(crate) fn reader_options(sources: &Sources) -> anyhow::Result<ReaderOptions> {
+    let mut log_by_source = BTreeMap::new();
+    for (kind, log) in sources.logs() {
         let Some(name) = &log.time_zone else { continue };
-        let time_zone = TimeZone::get(name).with_context(|| {
-            format!("`time_zone` of Postfix source `{}`: use a name such as `Europe/Berlin`", log.name)
-        })?;
-        by_name.insert(Text::from(&log.name), PostfixOptions { time_zone, ..PostfixOptions::default() });
+        let options = log_options(Some(name))
+            .with_context(|| format!("`time_zone` of {kind} source `{}`", log.name))?;
+        log_by_source.insert(SourceRef { kind, name: log.name.as_str().into() }, options);
     }
-    Ok(ReaderOptions { postfix: system, postfix_by_name: by_name })
+    Ok(ReaderOptions { log: log_options(None)?, log_by_source })
 }
 
-/// Reads the time zone for an import that names one.
-pub(crate) fn postfix_options(time_zone: Option<&str>) -> anyhow::Result<PostfixOptions> {
+/// How logs are read whose stamps are of this time zone, or of the system's.
+pub(crate) fn log_options(time_zone: Option<&str>) -> anyhow::Result<LogOptions> {
     let time_zone = match time_zone {
         None => TimeZone::system(),
         Some(name) => TimeZone::get(name)
             .with_context(|| format!("time zone `{name}`: use a name such as `Europe/Berlin`"))?,
     };
-    Ok(PostfixOptions { time_zone, ..PostfixOptions::default() })
+    Ok(LogOptions { time_zone, ..LogOptions::default() })
 }
 
 /// Checks what can be checked without opening anything: folder, rules, time zones, secrets.
 pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
     check_data_dir(&config.data_dir)?;
     bounce_rules(config)?;
-    reader_options(&config.sources.postfix)?;
+    reader_options(&config.sources)?;
     Labels::new(&config.labels)?;
     marks(config)?;
     for file in [&config.http.token_file, &config.embedded.token_file, &config.clickhouse.password_file] {

@@ -9,16 +9,15 @@ mod rules;
 
 use crate::app::enrich::networks::Networks;
 use crate::app::enrich::rules::SourceRules;
+use crate::app::resolver::resolver;
 use crate::app::status::now;
 use crate::config::Config;
 use crate::model::Text;
 use crate::store::{IpName, Store};
 use futures_util::{StreamExt, stream};
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{NameServerConfig, ResolverConfig};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -28,9 +27,6 @@ const ROUND_IPS: u32 = 500;
 
 /// Questions to the name server that are under way at once. More would be rude to a small one.
 const QUESTIONS_MAX: usize = 16;
-
-/// How long an answer is waited for; the resolver asks twice.
-const ANSWER_WAIT: Duration = Duration::from_secs(3);
 
 /// Pause after a full round: there is more to do, and the name server is to breathe.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -72,23 +68,6 @@ pub(super) fn start(
         Ok(())
     });
     Ok(())
-}
-
-fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, hickory_resolver::net::NetError> {
-    let mut builder = match server {
-        None => TokioResolver::builder_tokio()?,
-        Some(server) => {
-            let mut name_server = NameServerConfig::udp_and_tcp(server.ip());
-            for connection in &mut name_server.connections {
-                connection.port = server.port();
-            }
-            let config = ResolverConfig::from_parts(None, Vec::new(), vec![name_server]);
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        }
-    };
-    builder.options_mut().timeout = ANSWER_WAIT;
-    builder.options_mut().attempts = 2;
-    builder.build()
 }
 
 struct Enricher {

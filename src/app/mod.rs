@@ -9,12 +9,15 @@ mod database;
 mod enrich;
 mod handover;
 mod logging;
+mod mail_doors;
 mod replay;
+mod resolver;
 mod serve;
 mod status;
+mod webhooks;
 
 pub use core::Core;
-pub(crate) use core::{bounce_rules, check_settings, marks, postfix_options};
+pub(crate) use core::{bounce_rules, check_settings, log_options, marks};
 pub use database::Database;
 pub(crate) use database::read_token;
 pub use handover::Handover;

@@ -4,7 +4,7 @@ use crate::app::access::{self, Access};
 use crate::app::database::{read_secret, read_token};
 use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
-use crate::app::{Core, Replayed, enrich, replay};
+use crate::app::{Core, Replayed, enrich, mail_doors, replay, webhooks};
 use crate::config::Config;
 use crate::ingest::Intake;
 use crate::ingest::http::{self, HttpOptions};
@@ -62,6 +62,8 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     let mut tasks = JoinSet::new();
     let intake = local_intake(&core);
     follow_logs(config, &core, &intake, &stopped, &mut tasks);
+    mail_doors::open(&config.sources.mail, &intake, &stopped, &mut tasks).await?;
+    let webhooks = webhooks::routes(&config.webhooks, intake.clone())?;
     open_engine(config, &core, &stopped, &mut tasks).await?;
     enrich::start(config, core.database.store.clone(), stopped.clone(), &mut tasks)?;
 
@@ -79,7 +81,9 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
         .merge(http::router(intake.clone(), HttpOptions::default()))
         .merge(replay_route(core.database.store.clone(), intake))
         .merge(web::router(state))
-        .layer(axum::middleware::from_fn_with_state(access, access::check));
+        .layer(axum::middleware::from_fn_with_state(access, access::check))
+        // Smarthosts cannot show our token: each door checks its own signature or secret.
+        .merge(webhooks);
     let address = listener.local_addr()?;
     tasks.spawn(serve_http(listener, routes, stopped));
     let url = format!("http://{address}");
@@ -139,9 +143,9 @@ fn follow_logs(
     stopped: &watch::Receiver<bool>,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) {
-    let postfix = config.sources.postfix.iter().map(|log| (SourceKind::Postfix, &log.name, &log.path));
+    let logs = config.sources.logs().map(|(kind, log)| (kind, &log.name, &log.path));
     let kumomta = config.sources.kumomta.iter().map(|log| (SourceKind::Kumomta, &log.name, &log.dir));
-    for (kind, name, path) in postfix.chain(kumomta) {
+    for (kind, name, path) in logs.chain(kumomta) {
         let source = SourceRef { kind, name: name.as_str().into() };
         let positions = core.pipeline.files().get(&source).cloned().unwrap_or_default();
         let options = TailOptions { source, path: path.clone() };

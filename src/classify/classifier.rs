@@ -8,7 +8,7 @@ use crate::classify::bounce::{Facts, Outcome, ReplyView, Verdict};
 use crate::classify::provider::{LOCAL, ProviderTable};
 use crate::classify::rules::BounceRules;
 use crate::classify::{reply, template};
-use crate::model::{BounceType, Event, EventType, SmtpStage, Text};
+use crate::model::{BounceOrigin, BounceType, Event, EventType, SmtpStage, Text};
 use lru::LruCache;
 use std::num::NonZeroUsize;
 
@@ -79,7 +79,8 @@ impl Classifier {
             provider: &event.mailbox_provider,
             stage: event.reply.stage,
             outcome: outcome_of(event.event_type),
-            format: "",
+            // of a notice, the reader has put its form there
+            format: if event.bounce_origin == BounceOrigin::Async { &event.feedback_type } else { "" },
         };
         let (verdict, template_hash) = self.look_up(&view);
         if !event.reply.text.is_empty() {

@@ -3,7 +3,7 @@
 //! * [`provider`](ProviderTable): MX host or recipient domain → mailbox provider (`providers.toml`);
 //! * [`template`](template()): a reply's text without what changes from message to message;
 //! * [`bounce`](BounceRules): code, status and words → reason and kind of failure (`rules/*.toml`, first match wins);
-//! * [`Classifier`]: all three over an event, with a memory.
+//! * [`Classifier`]: all three over an event or over a recipient of a notice, with a memory.
 //!
 //! Way: `pipeline` calls [`Classifier::apply`] on every event that `parse` has read.
 //! Not here: deciding what to do about a failure (`suppression`), counting (`store`).

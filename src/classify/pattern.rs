@@ -1,7 +1,7 @@
 //! Conditions of a rule on codes: `550`, `5xx`, `none`; `5.1.1`, `x.7.26`, `5.7.606-649`, `x.1.x`.
 //!
 //! Way: `load` reads them, `rules` asks them.
-//! Not here: conditions on the words (`rules` has them as one set of expressions).
+//! Not here: conditions on the words (`rules` tries them).
 
 use crate::model::EnhancedCode;
 

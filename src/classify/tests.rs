@@ -3,7 +3,9 @@
 use crate::classify::{
     BounceRules, CACHE_ENTRIES, Classifier, LOCAL, Outcome, Permanence, ProviderTable, ReplyView,
 };
-use crate::model::{BounceReason, BounceType, EnhancedCode, Event, EventType, SmtpReply, SmtpStage};
+use crate::model::{
+    BounceOrigin, BounceReason, BounceType, EnhancedCode, Event, EventType, SmtpReply, SmtpStage,
+};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::sync::LazyLock;
@@ -267,6 +269,9 @@ fn an_event_gets_provider_template_reason_and_kind() {
         ("other", None, BounceType::None),
     );
     check(event(EventType::DeliveredLocal, 0, "2.0.0", ""), (LOCAL, None, BounceType::None));
+    let mut notice = event(EventType::Bounced, 0, "", "Ce groupe n'autorise pas l'envoi de message.");
+    (notice.bounce_origin, notice.feedback_type) = (BounceOrigin::Async, "google_groups".into());
+    check(notice, ("other", Some(BounceReason::Rejected), BounceType::Block));
     check(Event::default(), ("", None, BounceType::None));
 }
 

@@ -6,7 +6,7 @@
 use crate::app;
 use crate::cli::serve::stop_signal;
 use crate::cli::{Common, Listen, say};
-use crate::config::{Config, Label, LabelValues, PostfixLog};
+use crate::config::{Config, Label, LabelValues, LogFile};
 use crate::model::Timestamp;
 use anyhow::Context;
 use clap::Args;
@@ -114,7 +114,7 @@ fn written(at: Timestamp) -> anyhow::Result<String> {
 
 /// Says of the recording what its log does not: addresses, pools, streams and campaigns.
 fn describe(config: &mut Config, log: &Path) {
-    config.sources.postfix = vec![PostfixLog {
+    config.sources.postfix = vec![LogFile {
         name: "recording".to_owned(),
         path: log.to_owned(),
         time_zone: Some("UTC".to_owned()),

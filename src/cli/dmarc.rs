@@ -1,6 +1,6 @@
 //! `relaylens dmarc export`.
 //!
-//! Way: day by day and page by page, from the store or from the server that owns it, so that a year of records needs no
+//! Way: for each day with records page by page, from the store or from the server that owns it, so that a year of records needs no
 //! more memory than a page.
 
 mod columns;
@@ -16,7 +16,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use jiff::{Span, Timestamp, tz::TimeZone};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::io::{self, BufWriter, Write};
+
+const DAY_S: i64 = 86_400;
+
+/// Days for which it is asked at once which of them have records: the JSON API answers for 400 at most.
+const LIST_DAYS: i64 = 365;
 
 const AFTER_HELP: &str = "\
 One row is the messages of one source with one result on one day, with the head of its report. A report over several days
@@ -94,32 +100,47 @@ async fn export(
     (first, last): (Date, Date),
 ) -> anyhow::Result<()> {
     out.head()?;
-    let mut day = first;
-    while day <= last {
-        let mut offset = 0;
-        loop {
-            let rows = source.page(&search(domains, day, offset)?).await?;
-            for row in &rows {
-                out.row(row)?;
-            }
-            offset += rows.len() as u64;
-            if rows.len() < DMARC_RECORDS_MAX as usize {
-                break;
-            }
+    let domains: Vec<String> = domains.iter().map(|domain| domain.to_lowercase()).collect();
+    let end_unix = unix_of(last)? + DAY_S;
+    let mut begin_unix = unix_of(first)?;
+    while begin_unix < end_unix {
+        let range =
+            TimeRange { from_unix: begin_unix, to_unix: end_unix.min(begin_unix + LIST_DAYS * DAY_S) };
+        for day_unix in source.days(&ReportFilter { range, domains: domains.clone() }).await? {
+            export_day(source, out, &domains, day_unix).await?;
         }
-        let Ok(next) = day.tomorrow() else { break };
-        day = next;
+        begin_unix = range.to_unix;
     }
     Ok(out.out.flush()?)
 }
 
-fn search(domains: &[String], day: Date, offset: u64) -> anyhow::Result<DmarcRecordSearch> {
-    const DAY_S: i64 = 86_400;
-    let from_unix = day.to_zoned(TimeZone::UTC)?.timestamp().as_second();
-    let range = TimeRange { from_unix, to_unix: from_unix + DAY_S };
-    let domains = domains.iter().map(|domain| domain.to_lowercase()).collect();
-    let filter = ReportFilter { range, domains };
-    Ok(DmarcRecordSearch { filter, ips: Vec::new(), offset, limit: DMARC_RECORDS_MAX })
+async fn export_day(
+    source: &Source,
+    out: &mut Output<impl Write>,
+    domains: &[String],
+    day_unix: i64,
+) -> anyhow::Result<()> {
+    let mut search = search(domains, day_unix);
+    loop {
+        let rows = source.page(&search).await?;
+        for row in &rows {
+            out.row(row)?;
+        }
+        search.offset += rows.len() as u64;
+        if rows.len() < search.limit as usize {
+            return Ok(());
+        }
+    }
+}
+
+fn unix_of(day: Date) -> anyhow::Result<i64> {
+    Ok(day.to_zoned(TimeZone::UTC)?.timestamp().as_second())
+}
+
+fn search(domains: &[String], day_unix: i64) -> DmarcRecordSearch {
+    let range = TimeRange { from_unix: day_unix, to_unix: day_unix + DAY_S };
+    let filter = ReportFilter { range, domains: domains.to_vec() };
+    DmarcRecordSearch { filter, ips: Vec::new(), offset: 0, limit: DMARC_RECORDS_MAX }
 }
 
 /// Where the records come from.
@@ -128,9 +149,20 @@ enum Source {
     Server(Remote),
 }
 
+/// What is read of the server's answers.
 #[derive(Deserialize)]
 struct Page {
     rows: Vec<DmarcRecordRow>,
+}
+
+#[derive(Deserialize)]
+struct Days {
+    days: Vec<Day>,
+}
+
+#[derive(Deserialize)]
+struct Day {
+    at_unix: i64,
 }
 
 impl Source {
@@ -143,14 +175,26 @@ impl Source {
         Ok(Self::Own(Database::open(config).await?))
     }
 
+    /// The days with records, oldest first.
+    async fn days(&self, filter: &ReportFilter) -> anyhow::Result<Vec<i64>> {
+        match self {
+            Self::Own(database) => {
+                Ok(database.store.dmarc_days(filter).await?.iter().map(|row| row.at_unix).collect())
+            }
+            Self::Server(server) => {
+                let answer: Days = ask(server, &path("", filter, &[])?).await?;
+                Ok(answer.days.iter().map(|day| day.at_unix).collect())
+            }
+        }
+    }
+
     async fn page(&self, search: &DmarcRecordSearch) -> anyhow::Result<Vec<DmarcRecordRow>> {
         match self {
             Self::Own(database) => Ok(database.store.dmarc_records(search).await?),
             Self::Server(server) => {
-                let answer = server.get(&path(search)?).await?;
-                let page: Page =
-                    serde_json::from_slice(&answer).context("the running server's answer cannot be read")?;
-                Ok(page.rows)
+                let more = [("offset", search.offset), ("limit", u64::from(search.limit))];
+                let answer: Page = ask(server, &path("/records", &search.filter, &more)?).await?;
+                Ok(answer.rows)
             }
         }
     }
@@ -162,21 +206,27 @@ impl Source {
     }
 }
 
-/// The question as the JSON API takes it.
-fn path(search: &DmarcRecordSearch) -> anyhow::Result<String> {
+async fn ask<T: DeserializeOwned>(server: &Remote, path: &str) -> anyhow::Result<T> {
+    let answer = server.get(path).await?;
+    serde_json::from_slice(&answer).context("the running server's answer cannot be read")
+}
+
+/// A question as the JSON API takes it.
+fn path(question: &str, filter: &ReportFilter, more: &[(&str, u64)]) -> anyhow::Result<String> {
     let minute = |unix: i64| -> anyhow::Result<String> {
         let at = Timestamp::from_second(unix)?.to_zoned(TimeZone::UTC);
         Ok(at.strftime("%Y-%m-%dT%H:%M").to_string())
     };
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("from", &minute(search.filter.range.from_unix)?);
-    query.append_pair("to", &minute(search.filter.range.to_unix)?);
-    for domain in &search.filter.domains {
+    query.append_pair("from", &minute(filter.range.from_unix)?);
+    query.append_pair("to", &minute(filter.range.to_unix)?);
+    for domain in &filter.domains {
         query.append_pair("domain", domain);
     }
-    query.append_pair("offset", &search.offset.to_string());
-    query.append_pair("limit", &search.limit.to_string());
-    Ok(format!("/api/v1/dmarc/records?{}", query.finish()))
+    for (name, value) in more {
+        query.append_pair(name, &value.to_string());
+    }
+    Ok(format!("/api/v1/dmarc{question}?{}", query.finish()))
 }
 
 struct Output<W> {
@@ -264,12 +314,11 @@ mod tests {
 
     #[test]
     fn a_day_is_asked_for_whole() {
-        let search = search(&["Shop.Example".to_owned()], "2026-08-01".parse().unwrap(), 20_000).unwrap();
-        assert_eq!(search.filter.range.seconds(), 86_400);
+        let day_unix = unix_of("2026-08-01".parse().unwrap()).unwrap();
+        let search = search(&["shop.example".to_owned()], day_unix);
         assert_eq!(
-            path(&search).unwrap(),
-            "/api/v1/dmarc/records?from=2026-08-01T00%3A00&to=2026-08-02T00%3A00&domain=shop.example\
-             &offset=20000&limit=20000"
+            path("/records", &search.filter, &[("offset", 20_000)]).unwrap(),
+            "/api/v1/dmarc/records?from=2026-08-01T00%3A00&to=2026-08-02T00%3A00&domain=shop.example&offset=20000"
         );
     }
 }

@@ -1,17 +1,16 @@
 //! `relaylens import`.
 
-use crate::app::{Core, Handover, local_intake, postfix_options};
+use crate::app::{Core, Handover, local_intake, log_options};
 use crate::classify::{CACHE_ENTRIES, Classifier};
 use crate::cli::remote::Remote;
 use crate::cli::{Common, import_mail, say};
 use crate::config::Config;
 use crate::ingest::{Batch, ImportReader, ImportedChunk, Intake};
 use crate::model::{Event, SourceKind, SourceRef, Timestamp};
+use crate::parse::Item;
 use crate::parse::items::items;
-use crate::parse::ndjson::{NdjsonReader, to_ndjson};
-use crate::parse::relay::kumomta::KumomtaReader;
-use crate::parse::relay::postfix::PostfixReader;
-use crate::parse::{EventReader, Item};
+use crate::parse::ndjson::to_ndjson;
+use crate::pipeline::ReaderOptions;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -27,6 +26,16 @@ lines are handed to it.";
 enum ImportFormat {
     /// A Postfix mail log: traditional or RFC 3339 stamps, or journalctl -o json
     Postfix,
+    /// Exim's main log
+    Exim,
+    /// Accounting files of PowerMTA: CSV with a header line
+    Powermta,
+    /// Haraka's log: plain, logfmt or JSON
+    Haraka,
+    /// ZoneMTA's log: plain or JSON
+    Zonemta,
+    /// HubSpot's e-mail events: pages of its API, or an export as CSV
+    Hubspot,
     /// KumoMTA log records, one JSON object a line
     Kumomta,
     /// Events in relaylens' own form, one JSON object a line
@@ -35,6 +44,23 @@ enum ImportFormat {
     Mail,
     /// DMARC and TLS reports without a mail around them, packed or not; files and folders
     Report,
+}
+
+impl ImportFormat {
+    const fn kind(self) -> SourceKind {
+        match self {
+            Self::Postfix => SourceKind::Postfix,
+            Self::Exim => SourceKind::Exim,
+            Self::Powermta => SourceKind::Powermta,
+            Self::Haraka => SourceKind::Haraka,
+            Self::Zonemta => SourceKind::Zonemta,
+            Self::Hubspot => SourceKind::Hubspot,
+            Self::Kumomta => SourceKind::Kumomta,
+            Self::Ndjson => SourceKind::Ndjson,
+            Self::Mail => SourceKind::Mail,
+            Self::Report => SourceKind::Report,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -88,14 +114,7 @@ pub(super) async fn run(args: &ImportArgs) -> anyhow::Result<()> {
 
 impl ImportArgs {
     fn source(&self) -> SourceRef {
-        let kind = match self.format {
-            ImportFormat::Postfix => SourceKind::Postfix,
-            ImportFormat::Kumomta => SourceKind::Kumomta,
-            ImportFormat::Ndjson => SourceKind::Ndjson,
-            ImportFormat::Mail => SourceKind::Mail,
-            ImportFormat::Report => SourceKind::Report,
-        };
-        SourceRef { kind, name: self.source.as_str().into() }
+        SourceRef { kind: self.format.kind(), name: self.source.as_str().into() }
     }
 }
 
@@ -159,13 +178,14 @@ async fn remote(args: &ImportArgs, server: &Remote) -> anyhow::Result<Done> {
         while let Some(chunk) = next_chunk(&mut reader, &bar)? {
             let mut query = form_urlencoded::Serializer::new(String::new());
             query.append_pair("source", &args.source);
-            let door = match args.format {
-                ImportFormat::Postfix => {
+            let kind = args.format.kind();
+            let door = match kind {
+                SourceKind::Ndjson => "events".to_owned(),
+                SourceKind::Kumomta => "in/kumomta".to_owned(),
+                _ => {
                     query.append_pair("file", reader.file()).append_pair("offset", &chunk.offset.to_string());
-                    "in/postfix"
+                    format!("in/{kind}")
                 }
-                ImportFormat::Kumomta => "in/kumomta",
-                ImportFormat::Ndjson | ImportFormat::Mail | ImportFormat::Report => "events",
             };
             let answer = server.post(&format!("/v1/{door}?{}", query.finish()), chunk.payload).await?;
             tell(path, &answer, &mut done, &bar)?;
@@ -198,11 +218,8 @@ fn tell(path: &std::path::Path, answer: &[u8], done: &mut Done, bar: &ProgressBa
 /// Prints what would be stored, and on standard error what could not be read.
 fn dry_run(args: &ImportArgs) -> anyhow::Result<()> {
     let source = args.source();
-    let mut reader: Box<dyn EventReader> = match args.format {
-        ImportFormat::Postfix => Box::new(PostfixReader::new(&postfix_options(args.time_zone.as_deref())?)),
-        ImportFormat::Kumomta => Box::new(KumomtaReader),
-        ImportFormat::Ndjson | ImportFormat::Mail | ImportFormat::Report => Box::new(NdjsonReader),
-    };
+    let options = ReaderOptions { log: log_options(args.time_zone.as_deref())?, ..ReaderOptions::default() };
+    let mut reader = options.reader(&source).context("mail is read by `relaylens parse`")?;
     let mut classifier = Classifier::new(crate::app::bounce_rules(&args.common.settings()?)?, CACHE_ENTRIES);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let received = Timestamp::from(jiff::Timestamp::now());

@@ -4,17 +4,19 @@ mod reading;
 #[cfg(test)]
 mod tests;
 mod text;
+mod told;
 
 use crate::app::bounce_rules;
 use crate::cli::Common;
 use crate::cli::input::each_input;
 use crate::parse::archive::Limits;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
-use reading::{REJECTED, Readers, Reading};
-use std::io::{BufWriter, IsTerminal, Write};
+use reading::Readers;
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 use text::ForPeople;
+use told::{REJECTED, Reading};
 
 const AFTER_HELP: &str = "\
 Reads any mail, whatever it is: bounces of every format, delay notices, complaints, DMARC and TLS reports, automatic
@@ -49,18 +51,23 @@ pub(super) struct ParseArgs {
 
 pub(super) fn run(args: &ParseArgs) -> anyhow::Result<()> {
     let rules = bounce_rules(&args.common.settings()?)?;
-    let out = std::io::stdout();
+    let out = io::stdout();
     let default = if out.is_terminal() { Format::Text } else { Format::Ndjson };
     let mut printer = Printer::new(BufWriter::new(out.lock()), args.format.unwrap_or(default));
     let mut readers = Readers::new(rules, Limits::default());
-    each_input(&args.paths, &mut |input| {
-        printer.print(&readers.read(input)).context("the output could not be written")
-    })?;
-    let (read, rejected) = printer.finish().context("the output could not be written")?;
-    if rejected > 0 {
-        bail!("{rejected} of {read} could not be read");
+    let result = each_input(&args.paths, &mut |input| Ok(printer.print(&readers.read(input))?))
+        .and_then(|()| Ok(printer.finish()?));
+    match result {
+        Ok((_, 0)) => Ok(()),
+        Ok((read, rejected)) => bail!("{rejected} of {read} could not be read"),
+        // who reads the output has seen enough, as `head` does
+        Err(error) if is_closed(&error) => Ok(()),
+        Err(error) => Err(error.context("the output could not be written")),
     }
-    Ok(())
+}
+
+fn is_closed(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Prints readings one by one, and counts them.
@@ -76,7 +83,7 @@ impl<W: Write> Printer<W> {
         Self { out, format, printed: 0, rejected: 0 }
     }
 
-    fn print(&mut self, reading: &Reading) -> std::io::Result<()> {
+    fn print(&mut self, reading: &Reading) -> io::Result<()> {
         let is_first = self.printed == 0;
         self.printed += 1;
         self.rejected += u64::from(reading.kind == REJECTED);
@@ -99,7 +106,7 @@ impl<W: Write> Printer<W> {
     }
 
     /// Ends the output; returns how many were printed, and how many of them could not be read.
-    fn finish(mut self) -> std::io::Result<(u64, u64)> {
+    fn finish(mut self) -> io::Result<(u64, u64)> {
         if self.format == Format::Json {
             self.out.write_all(if self.printed == 0 { b"[]\n" } else { b"\n]\n" })?;
         }

@@ -1,6 +1,6 @@
 //! Reads the settings: defaults, then the file, then the environment.
 
-use crate::config::Config;
+use crate::config::{Config, MailDoor, MailProtocol};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use std::collections::BTreeSet;
@@ -84,17 +84,24 @@ impl Config {
                 "at least four times `pipeline.batch_rows_max`: ids must outlast their batch",
             );
         }
-        if self.spool.segment_bytes < 32 << 20 || self.spool.segment_bytes > SEGMENT_BYTES_CEILING {
+        if self.spool.segment_bytes < 56 << 20 || self.spool.segment_bytes > SEGMENT_BYTES_CEILING {
             return wrong(
                 "spool.segment_bytes",
-                "32 MiB (a large request must fit) to 1 GiB (one is read into memory)",
+                "56 MiB (the largest mail must fit) to 1 GiB (one is read into memory)",
             );
         }
         if self.spool.bytes_max < 2 * self.spool.segment_bytes {
             return wrong("spool.bytes_max", "at least twice `spool.segment_bytes`");
         }
-        let names = self.sources.postfix.iter().map(|log| ("postfix", &log.name));
+        let names = self.sources.logs().map(|(kind, log)| (kind.name(), &log.name));
         let names = names.chain(self.sources.kumomta.iter().map(|log| ("kumomta", &log.name)));
+        let names = names.chain(self.sources.mail.iter().map(|door| ("mail", &door.name)));
+        let is_open = |door: &MailDoor| door.protocol == MailProtocol::Smtp && door.recipients.is_empty();
+        if let Some(door) = self.sources.mail.iter().find(|door| is_open(door)) {
+            let message =
+                format!("SMTP door `{}` needs `recipients`: it takes mail for nobody else", door.name);
+            return wrong("sources.mail", &message);
+        }
         let mut seen = BTreeSet::new();
         for (kind, name) in names {
             if name.is_empty() || !seen.insert((kind, name)) {

@@ -6,9 +6,11 @@
 
 mod feedback;
 mod load;
+mod webhooks;
 
 pub use feedback::{Authentication, Reports, ReturnPath};
 pub use load::{ConfigError, load};
+pub use webhooks::{SecretFrom, SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -31,6 +33,7 @@ pub struct Config {
     pub return_path: ReturnPath,
     pub reports: Reports,
     pub authentication: Authentication,
+    pub webhooks: Webhooks,
     /// What the relay's log does not say itself: which IP, pool, stream, tenant or campaign an event belongs to.
     pub labels: Vec<Label>,
 }
@@ -50,6 +53,7 @@ impl Default for Config {
             return_path: ReturnPath::default(),
             reports: Reports::default(),
             authentication: Authentication::default(),
+            webhooks: Webhooks::default(),
             labels: Vec::new(),
         }
     }
@@ -164,14 +168,66 @@ pub struct Classify {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sources {
-    pub postfix: Vec<PostfixLog>,
+    pub postfix: Vec<LogFile>,
+    /// Exim's main logs.
+    pub exim: Vec<LogFile>,
+    /// Accounting files of PowerMTA.
+    pub powermta: Vec<LogFile>,
+    pub haraka: Vec<LogFile>,
+    pub zonemta: Vec<LogFile>,
     pub kumomta: Vec<KumomtaLog>,
+    /// Doors for mail that comes back.
+    pub mail: Vec<MailDoor>,
 }
 
-/// A Postfix log file to follow.
+impl Sources {
+    /// All logs that are followed by lines, with their kind.
+    pub fn logs(&self) -> impl Iterator<Item = (crate::model::SourceKind, &LogFile)> {
+        use crate::model::SourceKind;
+        let kinds = [
+            (SourceKind::Postfix, &self.postfix),
+            (SourceKind::Exim, &self.exim),
+            (SourceKind::Powermta, &self.powermta),
+            (SourceKind::Haraka, &self.haraka),
+            (SourceKind::Zonemta, &self.zonemta),
+        ];
+        kinds.into_iter().flat_map(|(kind, logs)| logs.iter().map(move |log| (kind, log)))
+    }
+}
+
+/// A door that speaks LMTP or SMTP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PostfixLog {
+pub struct MailDoor {
+    /// Your name for it; unique.
+    pub name: String,
+    /// `127.0.0.1:2424`, or `unix:/run/relaylens/lmtp`.
+    pub listen: String,
+    /// `lmtp` (default), from your own mail server; `smtp`, as the MX of a bounce domain.
+    #[serde(default)]
+    pub protocol: MailProtocol,
+    /// Addresses and domains that mail is taken for. SMTP needs at least one; none means all for LMTP, whose client has
+    /// checked them.
+    #[serde(default)]
+    pub recipients: Vec<String>,
+    /// The name in the greeting. Default `localhost`.
+    #[serde(default)]
+    pub hostname: Option<String>,
+}
+
+/// See [`MailDoor::protocol`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailProtocol {
+    #[default]
+    Lmtp,
+    Smtp,
+}
+
+/// A log file to follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogFile {
     /// Your name for the relay; unique.
     pub name: String,
     /// Such as `/var/log/mail.log`.

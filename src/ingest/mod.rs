@@ -16,6 +16,7 @@ pub mod lmtp;
 pub mod tail;
 #[cfg(test)]
 mod testing;
+pub mod webhook;
 
 pub use files::FileError;
 pub use import::{ImportReader, ImportedChunk};
@@ -150,7 +151,7 @@ fn records(framing: Framing, payload: &[u8]) -> impl Iterator<Item = Record> {
 
 /// The length of the record that `rest` begins with: whole lines up to [`RECORD_BYTES`], or one longer item.
 fn record_bytes(framing: Framing, rest: &[u8]) -> usize {
-    if rest.len() <= RECORD_BYTES || framing == Framing::Whole {
+    if rest.len() <= RECORD_BYTES || framing != Framing::Lines {
         return rest.len();
     }
     if let Some(end) = memchr::memrchr(b'\n', &rest[..RECORD_BYTES]) {

@@ -14,6 +14,7 @@ mod reason;
 mod reply;
 mod return_path;
 mod source;
+pub mod suppression;
 mod time;
 mod tls_report;
 mod trust;

@@ -14,10 +14,40 @@ pub enum SourceKind {
     Kumomta,
     /// Lines of a Postfix mail log.
     Postfix,
+    /// Lines of an accounting file of `PowerMTA`.
+    Powermta,
+    /// Lines of Exim's main log.
+    Exim,
+    /// Lines of Haraka's log.
+    Haraka,
+    /// Lines of `ZoneMTA`'s log.
+    Zonemta,
     /// Mail that came back or was reported: RFC 5322, one message an entry.
     Mail,
     /// DMARC aggregate and TLS reports without a mail around them, packed or not, one file an entry.
     Report,
+    /// Amazon SES, through SNS, `EventBridge` or Firehose.
+    Ses,
+    /// SendGrid's Event Webhook.
+    Sendgrid,
+    /// Mailgun's webhooks.
+    Mailgun,
+    /// Postmark's webhooks.
+    Postmark,
+    /// SparkPost's webhooks.
+    Sparkpost,
+    /// Brevo's transactional webhooks.
+    Brevo,
+    /// Mailjet's Event API.
+    Mailjet,
+    /// Resend's webhooks.
+    Resend,
+    /// Postal's webhooks.
+    Postal,
+    /// Stalwart's telemetry webhook.
+    Stalwart,
+    /// `HubSpot`'s e-mail events: pages of its API, or an export as CSV.
+    Hubspot,
 }
 
 /// What an item of a payload is.
@@ -27,15 +57,55 @@ pub enum Framing {
     Lines,
     /// The payload as a whole.
     Whole,
+    /// Each event of a JSON body, see `parse::webhook::batch`.
+    Events,
 }
 
 impl SourceKind {
-    pub const ALL: [Self; 5] = [Self::Ndjson, Self::Kumomta, Self::Postfix, Self::Mail, Self::Report];
+    pub const ALL: [Self; 20] = [
+        Self::Ndjson,
+        Self::Kumomta,
+        Self::Postfix,
+        Self::Powermta,
+        Self::Exim,
+        Self::Haraka,
+        Self::Zonemta,
+        Self::Mail,
+        Self::Report,
+        Self::Ses,
+        Self::Sendgrid,
+        Self::Mailgun,
+        Self::Postmark,
+        Self::Sparkpost,
+        Self::Brevo,
+        Self::Mailjet,
+        Self::Resend,
+        Self::Postal,
+        Self::Stalwart,
+        Self::Hubspot,
+    ];
 
     pub const fn framing(self) -> Framing {
         match self {
-            Self::Ndjson | Self::Kumomta | Self::Postfix => Framing::Lines,
+            Self::Ndjson
+            | Self::Kumomta
+            | Self::Postfix
+            | Self::Powermta
+            | Self::Exim
+            | Self::Haraka
+            | Self::Zonemta => Framing::Lines,
             Self::Mail | Self::Report => Framing::Whole,
+            Self::Ses
+            | Self::Sendgrid
+            | Self::Mailgun
+            | Self::Postmark
+            | Self::Sparkpost
+            | Self::Brevo
+            | Self::Mailjet
+            | Self::Resend
+            | Self::Postal
+            | Self::Stalwart
+            | Self::Hubspot => Framing::Events,
         }
     }
 
@@ -45,8 +115,23 @@ impl SourceKind {
             Self::Ndjson => "ndjson",
             Self::Kumomta => "kumomta",
             Self::Postfix => "postfix",
+            Self::Powermta => "powermta",
+            Self::Exim => "exim",
+            Self::Haraka => "haraka",
+            Self::Zonemta => "zonemta",
             Self::Mail => "mail",
             Self::Report => "report",
+            Self::Ses => "ses",
+            Self::Sendgrid => "sendgrid",
+            Self::Mailgun => "mailgun",
+            Self::Postmark => "postmark",
+            Self::Sparkpost => "sparkpost",
+            Self::Brevo => "brevo",
+            Self::Mailjet => "mailjet",
+            Self::Resend => "resend",
+            Self::Postal => "postal",
+            Self::Stalwart => "stalwart",
+            Self::Hubspot => "hubspot",
         }
     }
 

@@ -5,16 +5,21 @@
 
 pub mod archive;
 pub mod arf;
+pub mod auth_results;
+mod csv;
 pub mod dmarc;
 pub mod dsn;
+pub mod hubspot;
 pub mod items;
 mod json;
+mod labels;
 pub mod mail;
 pub mod mbox;
 pub mod ndjson;
 pub mod relay;
 pub mod report;
 pub mod tlsrpt;
+pub mod webhook;
 
 use crate::model::{Event, RejectReason, SourceRef, Text, Timestamp};
 

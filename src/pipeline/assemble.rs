@@ -8,6 +8,7 @@ use crate::model::{Event, EventId, Framing, ItemCounts, SourceKind, Text};
 use crate::parse::items::items;
 use crate::parse::{Item, Reject};
 use crate::pipeline::attribute::{SentIndex, attribute};
+use crate::pipeline::authenticate::Verdict;
 use crate::pipeline::draft::{Draft, HeldEvent, HeldItem, minute_of};
 use crate::pipeline::feedback::Marks;
 use crate::pipeline::known::{RecentIds, Seen};
@@ -16,13 +17,13 @@ use crate::pipeline::readers::Readers;
 use crate::pipeline::reports::ReportOptions;
 use crate::spool::Entry;
 use crate::store::{RejectEntry, SentEvent};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Bytes of an unreadable item that are kept; the size of a longer one is noted. A longer line is no mail event, and a
 /// longer mail no report that a receiver would take.
 const fn reject_bytes_max(framing: Framing) -> usize {
     match framing {
-        Framing::Lines => 1 << 20,
+        Framing::Lines | Framing::Events => 1 << 20,
         Framing::Whole => 16 << 20,
     }
 }
@@ -37,6 +38,8 @@ pub(super) struct Assembler {
     /// Keys of reports, likewise.
     pub(super) recent_reports: RecentIds,
     pub(super) report_options: ReportOptions,
+    /// What was found out about the mails of the present batch, by their place in the spool.
+    pub(super) verdicts: HashMap<u64, Verdict>,
     /// Names the spool in every row.
     pub(super) ingest_node: Text,
     /// Events of the item under work; kept for its memory.
@@ -162,6 +165,7 @@ impl Assembler {
                 self.classifier.apply(&mut held.event);
             }
         });
+        self.verdicts.clear();
     }
 
     fn keep(&self, item: &Item<'_>, seq: u64, at: usize, reject: Reject) -> RejectEntry {

@@ -54,7 +54,8 @@ impl Assembler {
     ) -> Result<(), Reject> {
         let mail = mail::read(item.bytes)?;
         let kind = mail.kind();
-        let context = Context::new(&mail, item, &self.marks);
+        let feedback_loop = self.verdicts.get(&entry.seq).and_then(|verdict| verdict.feedback_loop);
+        let context = Context { feedback_loop, ..Context::new(&mail, item, &self.marks) };
         let found = match mail.content {
             Content::Notice(notice) => context.notice(&notice),
             Content::Complaint(complaint) => context.complaint(&complaint),
@@ -144,6 +145,8 @@ struct Context<'a> {
     /// Made of what does not change on the way: the same mail through two doors is one.
     identity: EventId,
     time: Timestamp,
+    /// The known feedback loop that signed the mail.
+    feedback_loop: Option<&'static str>,
 }
 
 impl<'a> Context<'a> {
@@ -158,7 +161,7 @@ impl<'a> Context<'a> {
         ]);
         let ahead = Timestamp(item.received.0.saturating_add(AHEAD_S_MAX * 1_000_000));
         let time = head.date.filter(|date| *date <= ahead && date.0 > 0).unwrap_or(item.received);
-        Self { head, item, marks, identity, time }
+        Self { head, item, marks, identity, time, feedback_loop: None }
     }
 
     /// The mail, to be kept.
@@ -248,7 +251,8 @@ impl<'a> Context<'a> {
         if complaint.incidents > 1 {
             event.meta.push((Text::const_new("incidents"), complaint.incidents.to_string().into()));
         }
-        let clues = self.clues(&returned, [&complaint.original_envelope_id], [address]);
+        let mut clues = self.clues(&returned, [&complaint.original_envelope_id], [address]);
+        clues.feedback_loop = self.feedback_loop;
         Found { event, clues }
     }
 

@@ -10,6 +10,7 @@
 
 mod assemble;
 mod attribute;
+mod authenticate;
 mod checkpoint;
 mod draft;
 mod feedback;
@@ -22,6 +23,7 @@ mod reports;
 mod sieve;
 mod write;
 
+pub use authenticate::Authenticator;
 pub use checkpoint::{Checkpoint, CheckpointError, SourceTotals};
 pub use feedback::Marks;
 pub use labels::{LabelError, Labels};
@@ -37,7 +39,7 @@ use crate::pipeline::known::RecentIds;
 use crate::pipeline::readers::Readers;
 use crate::spool::{Spool, SpoolError, SpoolReader};
 use crate::store::Store;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -56,6 +58,7 @@ pub struct PipelineOptions {
     pub labels: Labels,
     pub marks: Marks,
     pub reports: ReportOptions,
+    pub authenticator: Authenticator,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +128,7 @@ impl Pipeline {
             recent: RecentIds::new(options.recent_ids_max, &[]),
             recent_reports: RecentIds::new(1, &[]),
             report_options: options.reports,
+            verdicts: HashMap::new(),
             ingest_node,
             scratch: Vec::new(),
         };
@@ -137,6 +141,7 @@ impl Pipeline {
         let (batches, to_write) = mpsc::channel(1);
         let reading = read::Reading {
             reader,
+            authenticator: options.authenticator,
             assembler,
             store: store.store.clone(),
             is_ready: store.is_ready,

@@ -3,6 +3,7 @@
 use crate::model::SourceRef;
 use crate::pipeline::PipelineError;
 use crate::pipeline::assemble::{Answers, Assembler};
+use crate::pipeline::authenticate::Authenticator;
 use crate::pipeline::draft::{Draft, Finished};
 use crate::pipeline::known::RecentIds;
 use crate::pipeline::progress::Progress;
@@ -58,6 +59,7 @@ enum Drafted {
 
 pub(super) struct Reading {
     pub(super) reader: SpoolReader,
+    pub(super) authenticator: Authenticator,
     pub(super) assembler: Assembler,
     pub(super) store: Store,
     pub(super) is_ready: watch::Receiver<bool>,
@@ -173,7 +175,10 @@ impl Reading {
             }
             let ends = *self.shutdown.borrow() && self.pending_last_seq.is_none();
             if !ends {
-                entries.extend(self.reader.read_batch(READ_BYTES, READ_RECORDS)?);
+                let read = self.reader.read_batch(READ_BYTES, READ_RECORDS)?;
+                let verdicts = self.runtime.block_on(self.authenticator.check_all(&read));
+                self.assembler.verdicts.extend(verdicts);
+                entries.extend(read);
             }
             if ends || entries.is_empty() && !self.wait_for_more(deadline)? {
                 return Ok(match draft {

@@ -110,14 +110,16 @@ impl Assembler {
     }
 
     pub(super) fn origin(&self, entry: &Entry, mail: &MailEntry) -> ReportOrigin {
+        let verdict = self.verdicts.get(&entry.seq).cloned().unwrap_or_default();
+        let is_forged = verdict.authenticity == Authenticity::Fail;
         ReportOrigin {
             report_key: 0,
             received: entry.received,
             source: SourceRef { kind: entry.source.kind, name: entry.source.name.clone() },
             mail_id: mail.mail_id,
-            standing: Standing::Counted,
-            authenticity: Authenticity::Unknown,
-            evidence: Text::default(),
+            standing: if is_forged { Standing::Forged } else { Standing::Counted },
+            authenticity: verdict.authenticity,
+            evidence: verdict.evidence,
             ingest_node: self.ingest_node.clone(),
             ingest_seq: entry.seq,
         }

@@ -28,11 +28,17 @@ struct Rollup {
 }
 
 /// Grouped coarsely: a batch that is missing or doubled shows in any sum.
-const ROLLUPS: [Rollup; 9] = [
+const ROLLUPS: [Rollup; 10] = [
     Rollup {
         columns: "toString(mailbox_provider) AS p, SUMS",
         table: "events_minute",
         raw: "toString(mailbox_provider) AS p, OUTCOMES",
+        which: "NOT is_notification",
+    },
+    Rollup {
+        columns: "toString(tenant) AS p, SUMS",
+        table: "totals_minute",
+        raw: "toString(tenant) AS p, OUTCOMES",
         which: "NOT is_notification",
     },
     Rollup {

@@ -116,7 +116,7 @@ async fn a_request_that_cannot_be_taken_is_refused_as_a_whole() {
     refused(&server.post("/v1/in/postfix?offset=-1", line("a")).await, 400, "bad_query");
     // The answer comes while the body is still being sent: a client may see a closed connection in its place.
     let url = format!("{}/v1/events", server.url);
-    if let Some(answer) = Http::new().post(&url, &[], line("a").repeat(200_000)).await {
+    if let Some(answer) = Http::new().post(&url, &[], line("a").repeat(600_000)).await {
         refused(&answer, 413, "too_large");
     }
     let packed = gzip(&line("good"));
@@ -294,7 +294,7 @@ async fn a_log_is_followed_through_every_way_of_rotation() {
 /// The smallest spool there is, filled faster than the readers' memory is written: it must empty by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_spool_says_come_again_and_has_room_again_soon() {
-    let place = Place::new("[spool]\nsegment_bytes = 33554432\nbytes_max = 67108864\n");
+    let place = Place::new("[spool]\nsegment_bytes = 58720256\nbytes_max = 117440512\n");
     let server = place.serve().await;
     // Records that are read fast: they say nothing.
     let quiet = format!("{RELAY}smtpd[10]: connect from app[192.0.2.9]\n").repeat(60_000);

@@ -8,7 +8,7 @@ use relaylens::classify::{BounceRules, CACHE_ENTRIES, Classifier};
 use relaylens::ingest::{Batch, Intake};
 use relaylens::model::{RejectReason, SourceKind, SourceRef, Timestamp};
 use relaylens::pipeline::{
-    Labels, Marks, Pipeline, PipelineOptions, ReaderOptions, ReportOptions, StoreAccess,
+    Authenticator, Labels, Marks, Pipeline, PipelineOptions, ReaderOptions, ReportOptions, StoreAccess,
 };
 use relaylens::spool::{Spool, SpoolLimits};
 use relaylens::store::{RejectEntry, Store};
@@ -204,6 +204,7 @@ fn start_pipeline(dir: &Path, spool: &Spool, store: &Store, stopped: watch::Rece
         labels: Labels::default(),
         marks: Marks::default(),
         reports: ReportOptions::default(),
+        authenticator: Authenticator::default(),
     };
     let classifier = Classifier::new(BounceRules::shipped(), CACHE_ENTRIES);
     let (_, is_ready) = watch::channel(true);

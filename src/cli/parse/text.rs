@@ -1,9 +1,9 @@
 //! A reading as people read it: what it is, whom it is about and why, what it brings back.
 //!
 //! Way: `parse` prints each [`Reading`] by this on a terminal.
-//! Not here: what is read (`reading`).
+//! Not here: what is read (`reading`), its form (`told`).
 
-use super::reading::{
+use super::told::{
     ComplaintTold, DmarcTold, NoticeTold, Reading, RecipientTold, ReportTold, Returned, TlsTold, Told,
 };
 use crate::model::Text;

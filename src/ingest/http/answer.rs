@@ -66,7 +66,7 @@ impl IntoResponse for Receipt {
 
 /// Why a request was not taken. Nothing of it is acknowledged.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(in crate::ingest) enum Refusal {
     #[error("a bearer token is needed: send `Authorization: Bearer TOKEN` with the token of this door")]
     Unauthorized,
     #[error("{}", .0.body_text())]

@@ -28,14 +28,14 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 const STEP_BYTES: usize = 256 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(in crate::ingest) enum Encoding {
     Identity,
     Gzip,
     Zstd,
 }
 
 impl Encoding {
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub(in crate::ingest) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
         let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             let none = headers.get(header::CONTENT_ENCODING).is_none();
@@ -53,14 +53,14 @@ impl Encoding {
 /// A place among the requests under way, and the part of the memory for bodies that this one holds.
 ///
 /// It is never waited for: requests that wait while they hold some could wait for each other.
-pub(super) struct Room {
+pub(in crate::ingest) struct Room {
     free: Arc<Semaphore>,
     held: Option<OwnedSemaphorePermit>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Room {
-    pub(super) const fn new(free: Arc<Semaphore>, place: OwnedSemaphorePermit) -> Self {
+    pub(in crate::ingest) const fn new(free: Arc<Semaphore>, place: OwnedSemaphorePermit) -> Self {
         Self { free, held: None, _place: place }
     }
 
@@ -77,7 +77,7 @@ impl Room {
 }
 
 /// Takes in the body as it was sent. A body that comes in one piece is not copied.
-pub(super) async fn collect(mut body: Body, room: &mut Room) -> Result<Bytes, Refusal> {
+pub(in crate::ingest) async fn collect(mut body: Body, room: &mut Room) -> Result<Bytes, Refusal> {
     let announced = body.size_hint().lower();
     if announced > BODY_BYTES_MAX as u64 {
         return Err(Refusal::BodyTooLarge);

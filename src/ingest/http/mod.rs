@@ -7,15 +7,16 @@
 //! | --- | --- |
 //! | `POST /v1/events?source=NAME` | events, a line or array element each; bad ones are answered |
 //! | `POST /v1/in/kumomta?source=NAME` | records of `KumoMTA`'s log hook; all are taken |
-//! | `POST /v1/in/postfix?source=NAME&file=ID&offset=N` | raw log lines from a shipper; all are taken |
+//! | `POST /v1/in/{postfix,exim,powermta,haraka,zonemta}?source=NAME&file=ID&offset=N` | raw log lines from a shipper; all are taken |
+//! | `POST /v1/in/hubspot?source=NAME` | a page or export of HubSpot's e-mail events |
 //! | `POST /v1/in/mail?source=NAME` | one mail that came back: a bounce, a complaint, a report |
 //! | `POST /v1/in/report?source=NAME` | one DMARC or TLS report without a mail around it, packed or not |
 //!
 //! A relay cannot mend what it logged, so broken records from one are taken and become rejects in the pipeline.
 //! Not here: TLS, listening, health (`app`).
 
-mod answer;
-mod body;
+pub(in crate::ingest) mod answer;
+pub(in crate::ingest) mod body;
 mod check;
 mod frame;
 #[cfg(test)]
@@ -47,6 +48,16 @@ pub const SOURCE_NAME_BYTES_MAX: usize = 64;
 
 /// Longest id of a shipper's file, in bytes: longer than any path that a shipper uses as one.
 pub const FILE_BYTES_MAX: usize = 1024;
+
+/// What is taken as it was written, in whatever pieces it comes.
+const LOG_KINDS: [SourceKind; 6] = [
+    SourceKind::Postfix,
+    SourceKind::Exim,
+    SourceKind::Powermta,
+    SourceKind::Haraka,
+    SourceKind::Zonemta,
+    SourceKind::Hubspot,
+];
 
 /// How the HTTP doors are set up.
 #[derive(Clone)]
@@ -90,10 +101,12 @@ pub fn router(intake: Intake, options: HttpOptions) -> Router {
         room: Arc::new(Semaphore::new(options.in_flight_bytes_max)),
         body_timeout: options.body_timeout,
     });
-    Router::new()
-        .route("/v1/events", post(events))
+    let logs = LOG_KINDS.into_iter().fold(Router::new(), |router, kind| {
+        let take = move |State(door), asked, headers, body| log(kind, door, asked, headers, body);
+        router.route(&format!("/v1/in/{kind}"), post(take))
+    });
+    logs.route("/v1/events", post(events))
         .route("/v1/in/kumomta", post(kumomta))
-        .route("/v1/in/postfix", post(postfix))
         .route("/v1/in/mail", post(mail))
         .route("/v1/in/report", post(report))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&door), authorize))
@@ -147,14 +160,15 @@ async fn kumomta(
     Ok(Receipt::new(accepted, 0, Vec::new()))
 }
 
-async fn postfix(
-    State(door): State<Arc<Door>>,
+async fn log(
+    kind: SourceKind,
+    door: Arc<Door>,
     asked: Asked<LogQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Receipt, Refusal> {
     let LogQuery { source: name, file, offset } = asked?.0;
-    let source = source(SourceKind::Postfix, name)?;
+    let source = source(kind, name)?;
     if file.len() > FILE_BYTES_MAX {
         return Err(Refusal::FileName);
     }
@@ -233,13 +247,13 @@ impl Door {
 }
 
 impl Batch {
-    fn of_request(source: SourceRef, received: Timestamp, payload: Bytes) -> Self {
+    pub(in crate::ingest) fn of_request(source: SourceRef, received: Timestamp, payload: Bytes) -> Self {
         Self { source, received, file: Text::default(), offset: 0, payload }
     }
 }
 
 /// The source that a request names. Its characters are those that need no escape in a URL, a label or a page.
-fn source(kind: SourceKind, name: Option<String>) -> Result<SourceRef, Refusal> {
+pub(in crate::ingest) fn source(kind: SourceKind, name: Option<String>) -> Result<SourceRef, Refusal> {
     let name = name.unwrap_or_else(|| SOURCE_DEFAULT.to_owned());
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
     if name.is_empty() || name.len() > SOURCE_NAME_BYTES_MAX || !name.bytes().all(allowed) {

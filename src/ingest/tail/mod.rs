@@ -126,7 +126,11 @@ pub async fn run(
 ) -> Result<(), TailError> {
     let tailer = Tailer { source: options.source, intake, status, shutdown };
     match tailer.source.kind {
-        SourceKind::Postfix => tailer.run(LogFollower::new(options.path, positions)).await,
+        SourceKind::Postfix
+        | SourceKind::Exim
+        | SourceKind::Powermta
+        | SourceKind::Haraka
+        | SourceKind::Zonemta => tailer.run(LogFollower::new(options.path, positions)).await,
         SourceKind::Kumomta => tailer.run(SegmentFollower::new(options.path, positions)).await,
         other => Err(TailError::Kind(other)),
     }

@@ -30,6 +30,8 @@ use crate::model::{
     BounceOrigin, EnhancedCode, Event, EventId, EventType, RejectReason, SmtpReply, SmtpStage, Text,
     Timestamp, domain_of,
 };
+use crate::parse::json::MANY_MAX;
+use crate::parse::labels::push;
 use crate::parse::ndjson::value::{Value, host, json_reject, one_line, record_text};
 use crate::parse::{EventReader, Item, Reject};
 use record::{PeerAddress, Record, Response};
@@ -39,7 +41,7 @@ pub const RECORD_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Most recipients of one record: 16 times what one message takes in KumoMTA's own example,
 /// <https://docs.kumomta.com/reference/kumo/start_esmtp_listener/max_recipients_per_message/>.
-pub const RECIPIENTS_MAX: usize = 16 * 1024;
+pub const RECIPIENTS_MAX: usize = MANY_MAX - 1;
 
 /// Most that one record may grow to, in bytes, as each recipient's event has its own copy of all labels: 64 MiB. That
 /// is 16 thousand recipients at the 2 KiB that a record usually has beside them.
@@ -213,7 +215,7 @@ fn returned(record: &Record<'_>, event: &mut Event) -> Result<Vec<Text>, Reject>
         event.reporting_mta = host(peer.name.text("peer_address.name")?);
         event.client_ip = peer.ip();
     }
-    labels::push(event, "report_id", record.id.text("id")?);
+    push(event, "report_id", record.id.text("id")?);
     recipients(record)
 }
 
@@ -370,7 +372,7 @@ fn delivery_agent(protocol: &str) -> Text {
 fn client(peer: Option<&PeerAddress<'_>>, event: &mut Event) {
     let Some(peer) = peer else { return };
     event.client_ip = peer.ip();
-    labels::push(event, "ehlo", peer.name.as_json_or_text());
+    push(event, "ehlo", peer.name.as_json_or_text());
 }
 
 fn size(record: &Record<'_>) -> Result<u32, Reject> {

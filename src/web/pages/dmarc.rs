@@ -35,8 +35,11 @@ use std::sync::Arc;
 /// Policy domains in the table. Who has more asks the JSON API.
 const DOMAINS_MAX: u32 = 200;
 
-/// Senders in the table; all domains together may have many, and those with least mail say least.
-const SOURCES_MAX: u32 = 200;
+/// Senders asked for: readiness is judged over all of a domain, and those beyond these send single messages.
+const SOURCES_MAX: u32 = 20_000;
+
+/// Senders in the table, those with most mail.
+const SOURCES_SHOWN: usize = 200;
 
 /// New senders in their table.
 const NEW_SOURCES_MAX: u32 = 50;
@@ -68,6 +71,7 @@ struct DmarcPage {
     domains: Table,
     trend: Chart,
     sources: Table,
+    sources_note: String,
     new_sources: Table,
     reporters: Table,
     apart_words: String,
@@ -125,7 +129,18 @@ fn page(layout: Layout, params: &Params, answers: &Answers) -> DmarcPage {
         facts: if is_one { domains::facts(answers) } else { Vec::new() },
         domains: domains::table(params, answers),
         trend: trend(params, &answers.days),
-        sources: sources::table(params, &answers.sources, &totals, has_domain_column),
+        sources: sources::table(
+            params,
+            &answers.sources[..answers.sources.len().min(SOURCES_SHOWN)],
+            &totals,
+            has_domain_column,
+        ),
+        sources_note: match answers.sources.len() {
+            all if all > SOURCES_SHOWN => {
+                format!("the {SOURCES_SHOWN} largest of {}", format::count(all as u64))
+            }
+            _ => String::new(),
+        },
         new_sources: sources::new_table(params, &answers.new_sources),
         reporters: reporter_table(&answers.reporters),
         apart_words: apart_words(&answers.standings, "messages"),

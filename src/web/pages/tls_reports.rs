@@ -9,7 +9,7 @@ use crate::store::{Store, StoreError};
 use crate::web::SharedSite;
 use crate::web::error::PageError;
 use crate::web::format;
-use crate::web::pages::dmarc::{apart_words, share_cell};
+use crate::web::pages::dmarc::apart_words;
 use crate::web::params::{NO_VALUE, Params};
 use crate::web::parts::{Cell, Chart, ChartKind, ChartUnit, Column, Layout, NavPage, Row, Table};
 use askama::Template;
@@ -72,6 +72,11 @@ fn page(layout: Layout, params: &Params, answers: &Answers) -> TlsPage {
     }
 }
 
+/// Failures are rare: two digits.
+fn share_cell(part: u64, whole: u64) -> Cell {
+    Cell::figure(format::percent((whole > 0).then(|| format::float(part) / format::float(whole)), 2))
+}
+
 fn known(rows: &[TlsDayRow]) -> BTreeMap<i64, &TlsDayRow> {
     rows.iter().map(|row| (row.at_unix, row)).collect()
 }
@@ -112,7 +117,7 @@ fn domain_table(params: &Params, rows: &[TlsDomainRow]) -> Table {
         let policy = row.policy_lines.join("; ");
         Row::new(vec![
             Cell::text(name).link(&params.link("/tls").only(Dimension::Domain, &row.policy_domain)),
-            Cell::text(policy_type(&row.policy_type)).sub(row.policy_type.clone()),
+            Cell::word(policy_type(&row.policy_type)).sub(row.policy_type.clone()),
             Cell::count(whole).bar(whole, largest, "sent"),
             Cell::count(row.failed).tone(if row.failed > 0 { "warn" } else { "" }),
             share_cell(row.failed, whole),
@@ -259,7 +264,7 @@ mod tests {
         };
         let days = vec![TlsDayRow { at_unix: 1_785_542_400, successful: 990, failed: 10 }];
         let html = html(&Answers { domains: vec![domain], failures: vec![failure], days, ..answers() });
-        for told in ["1.0\u{202f}%", "MTA-STS", "the certificate has expired", "1.000\u{202f}%"] {
+        for told in ["1.00\u{202f}%", "MTA-STS", "the certificate has expired", "1.000\u{202f}%"] {
             assert!(html.contains(told), "{told}: {html}");
         }
         assert!(!html.contains("<b>enforce"));

@@ -6,8 +6,10 @@
 
 use crate::model::{Event, EventType, SmtpReply, Text, domain_of};
 use crate::parse::Reject;
+use crate::parse::json::OneOrMany;
+use crate::parse::labels::{from_domain, push};
 use crate::parse::ndjson::value::{Value, bare_message_id, host};
-use crate::parse::relay::kumomta::record::{FeedbackReport, OneOrMany, Record};
+use crate::parse::relay::kumomta::record::{FeedbackReport, Record};
 use crate::parse::relay::kumomta::{labels, missing};
 
 /// The type of a report's events. `not-spam` takes a complaint back and `auth-failure` is about forgery, not about
@@ -26,9 +28,9 @@ pub(super) fn complained(record: &Record<'_>, event: &mut Event) -> Result<Vec<T
     labels::take_meta(&report.supplemental_trace, event);
     event.meta.retain(|(name, _)| name != "recipient" && name != "_@_");
     labels::take_report_meta(record, event);
-    labels::push(event, "report_id", record.id.text("id")?);
-    labels::push(event, "arrival_date", report.arrival_date.as_json_or_text());
-    labels::push(event, "incidents", report.incidents.as_json_or_text());
+    push(event, "report_id", record.id.text("id")?);
+    push(event, "arrival_date", report.arrival_date.as_json_or_text());
+    push(event, "incidents", report.incidents.as_json_or_text());
     event.feedback_type = report.feedback_type.text("feedback_report.feedback_type")?.into();
     event.user_agent = report.user_agent.text("feedback_report.user_agent")?.into();
     event.envid = report.original_envelope_id.text("feedback_report.original_envelope_id")?.into();
@@ -44,8 +46,7 @@ pub(super) fn complained(record: &Record<'_>, event: &mut Event) -> Result<Vec<T
     if event.message_id.is_empty() {
         event.message_id = header(original, "message-id").map(|id| bare_message_id(&id)).unwrap_or_default();
     }
-    event.header_from_domain =
-        header(original, "from").map(|from| labels::from_domain(&from)).unwrap_or_default();
+    event.header_from_domain = header(original, "from").map(|from| from_domain(&from)).unwrap_or_default();
     recipients(report)
 }
 

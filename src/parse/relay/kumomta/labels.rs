@@ -4,12 +4,12 @@
 //! (`campaign:tenant@domain`), which KumoMTA makes of the two. Names of `meta` and headers are those that the logger is
 //! configured to log. All others are kept in the event's `meta`, headers under their name in lower case.
 
-use crate::model::{Event, Text, domain_of};
+use crate::model::Event;
 use crate::parse::Reject;
-use crate::parse::ndjson::value::{
-    FIELD_BYTES_MAX, PAIR_NAME_BYTES_MAX, PAIRS_MAX, Value, bare_message_id, cut, host,
-};
-use crate::parse::relay::kumomta::record::{Pairs, Record};
+use crate::parse::json::Pairs;
+use crate::parse::labels::{fill, from_domain, push};
+use crate::parse::ndjson::value::{Value, bare_message_id};
+use crate::parse::relay::kumomta::record::Record;
 
 /// Takes what the policy script noted.
 pub(super) fn take_meta(meta: &Pairs<'_>, event: &mut Event) {
@@ -49,19 +49,6 @@ pub(super) fn take_own(record: &Record<'_>, event: &mut Event) -> Result<(), Rej
     Ok(())
 }
 
-/// Keeps a pair in the event's `meta`, cut at its limits: a long header is no reason to lose a delivery.
-pub(super) fn push(event: &mut Event, name: &str, text: &str) {
-    if !text.is_empty() && event.meta.len() < PAIRS_MAX {
-        event.meta.push((cut(name, PAIR_NAME_BYTES_MAX).into(), cut(text, FIELD_BYTES_MAX).into()));
-    }
-}
-
-/// The domain of a `From` field.
-pub(super) fn from_domain(field: &str) -> Text {
-    let address = field.rsplit_once('<').map_or(field, |(_, rest)| rest);
-    host(domain_of(address.split_once('>').map_or(address, |(address, _)| address).trim()))
-}
-
 fn take_header(name: &str, value: &Value<'_>, event: &mut Event) {
     let text = value.as_json_or_text();
     let lower = name.to_ascii_lowercase();
@@ -72,13 +59,6 @@ fn take_header(name: &str, value: &Value<'_>, event: &mut Event) {
         "x-campaign" | "x-campaign-id" => fill(&mut event.campaign, text),
         "x-stream" | "x-message-stream" => fill(&mut event.stream, text),
         _ => push(event, &lower, text),
-    }
-}
-
-/// Puts a text where none stands yet.
-fn fill(slot: &mut Text, text: &str) {
-    if slot.is_empty() {
-        *slot = cut(text, FIELD_BYTES_MAX).into();
     }
 }
 

@@ -4,9 +4,9 @@
 //! do without is asked for where it is used. Unknown fields are passed over, so that a newer KumoMTA is no fault.
 
 use crate::model::EnhancedCode;
-use crate::parse::ndjson::value::{PAIRS_MAX, Value, cut};
-use crate::parse::relay::kumomta::RECIPIENTS_MAX;
-use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use crate::parse::json::{OneOrMany, Pairs, bounded};
+use crate::parse::ndjson::value::{Value, cut};
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::fmt;
@@ -14,9 +14,6 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Bytes of a complained message that are looked at: its headers, which seldom take 20 KiB.
 const ORIGINAL_BYTES_MAX: usize = 64 * 1024;
-
-/// Most pairs read of `meta`, `headers` and the trace: four times what an event keeps, as some go into columns.
-const PAIRS_READ_MAX: usize = 4 * PAIRS_MAX;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
@@ -146,91 +143,6 @@ pub(super) struct Extensions<'a> {
     #[serde(rename = "removal-recipient")]
     pub(super) removal_recipient: OneOrMany<'a>,
 }
-
-/// One value, or an array of them; of those at most one more than [`RECIPIENTS_MAX`], so that too many are noticed.
-#[derive(Debug, Default)]
-pub(super) struct OneOrMany<'a>(pub(super) Vec<Value<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for OneOrMany<'a> {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        struct ManyVisitor;
-
-        impl<'de> Visitor<'de> for ManyVisitor {
-            type Value = Vec<Value<'de>>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("an array")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, values: A) -> Result<Self::Value, A::Error> {
-                bounded(values, RECIPIENTS_MAX + 1)
-            }
-        }
-
-        Ok(match Value::deserialize(source)? {
-            Value::Null => Self::default(),
-            Value::Nested(json) if json.starts_with('[') => {
-                let many = serde_json::Deserializer::from_str(json).deserialize_seq(ManyVisitor);
-                Self(many.map_err(D::Error::custom)?)
-            }
-            value => Self(vec![value]),
-        })
-    }
-}
-
-/// The first values of an array; the others are passed over.
-fn bounded<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(
-    mut values: A,
-    max: usize,
-) -> Result<Vec<T>, A::Error> {
-    let mut first = Vec::new();
-    while first.len() < max {
-        match values.next_element()? {
-            Some(value) => first.push(value),
-            None => return Ok(first),
-        }
-    }
-    while values.next_element::<IgnoredAny>()?.is_some() {}
-    Ok(first)
-}
-
-/// An object, as its first pairs in their order.
-#[derive(Debug, Default)]
-pub(super) struct Pairs<'a>(pub(super) Vec<(Cow<'a, str>, Value<'a>)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        struct PairsVisitor;
-
-        impl<'de> Visitor<'de> for PairsVisitor {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("an object")
-            }
-
-            fn visit_unit<E>(self) -> Result<Pairs<'de>, E> {
-                Ok(Pairs::default())
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry()? {
-                    if pairs.len() < PAIRS_READ_MAX {
-                        pairs.push((name, value));
-                    }
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-
-        source.deserialize_any(PairsVisitor)
-    }
-}
-
-/// The name of a pair, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The beginning of a message: text, or an array of bytes when it is not UTF-8.
 #[derive(Debug, Default)]

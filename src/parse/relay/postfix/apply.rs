@@ -8,32 +8,27 @@
 //! one by the `discard` agent. All three become `suppressed` events.
 
 use super::delivery::{self, Delivery};
-use super::event::{Teller, add_login};
+use super::event;
 use super::line::{Fact, Line};
 use super::queue_id;
 use super::refusal::Refusal;
 use super::reply::{self, Told};
-use super::state::{InFlight, Message, Waiting, key_of};
 use super::tls::TlsSessions;
 use crate::model::{
     ADDRESS_BYTES_MAX, BounceOrigin, EnhancedCode, Event, EventType, RejectReason, SmtpReply, Text,
     Timestamp, domain_of, normalize_address,
 };
 use crate::parse::Reject;
-
-/// Longest message id kept, in bytes: a header line has up to 998 (RFC 5322 section 2.1.1).
-const MESSAGE_ID_BYTES_MAX: usize = 998;
-
-/// Longest login name kept, in bytes.
-const SASL_USERNAME_BYTES_MAX: usize = 256;
+use crate::parse::relay::in_flight::{InFlight, Message, Waiting, key_of};
+use crate::parse::relay::teller::{
+    CLOCK_AHEAD_MAX_MICROS, MESSAGE_ID_BYTES_MAX, SASL_USERNAME_BYTES_MAX, Teller, add_login, clip,
+    tells_suppression,
+};
 
 /// A message is taken up for its second round of attempts after this time at the earliest
 /// (`minimal_backoff_time`, 300 s). A long queue id tells the arrival, so a first round is told from a later
 /// one even when the lines before it are not in the log.
 const SECOND_ROUND_MICROS: i64 = 300 * 1_000_000;
-
-/// A time this far ahead is none: a clock is wrong, or a text only looks like a long queue id.
-const CLOCK_AHEAD_MAX_MICROS: i64 = 86_400 * 1_000_000;
 
 /// What is remembered between lines.
 #[derive(Debug)]
@@ -177,14 +172,14 @@ impl Scene<'_> {
         let recipient = normalize_address(delivery.recipient);
         let attempt = slot.attempts(&recipient).map_or(0, |before| before.saturating_add(1));
         let event = self.teller.tell(self.events, event_type, self.queue_id, recipient, Some(slot.message));
-        self.teller.add_delivery(event, delivery);
+        event::add_delivery(event, &self.teller.header, delivery);
         event.attempt = attempt;
         event.reply = reply;
         if event_type.has_bounce_class() {
             event.bounce_origin = if is_remote { BounceOrigin::Sync } else { BounceOrigin::Local };
         }
         if event_type == EventType::Deferred {
-            slot.defer(waiting_of(event));
+            slot.defer(Waiting::of(event));
         } else {
             slot.settle(&event.recipient);
         }
@@ -211,16 +206,9 @@ impl Scene<'_> {
             waiting.push(Waiting::default());
         }
         for last in waiting {
-            let Waiting { address, attempts, reply, .. } = last;
+            let address = last.address.clone();
             let event = self.teller.tell(self.events, event_type, self.queue_id, address, Some(slot.message));
-            event.orig_recipient = last.orig_recipient;
-            event.mx_host = last.mx_host;
-            event.mx_ip = last.mx_ip;
-            event.mx_port = last.mx_port;
-            event.egress_source = last.egress_source;
-            event.relay_dsn = last.dsn;
-            event.attempt = attempts;
-            event.reply = reply;
+            last.tell_in(event);
             event.latency_ms = slot.message.injected.and_then(|at| self.now.millis_since(at));
             if event_type.has_bounce_class() {
                 event.bounce_origin = BounceOrigin::Local;
@@ -328,27 +316,4 @@ fn tell_refusal(
     if event_type.has_bounce_class() {
         event.bounce_origin = BounceOrigin::Local;
     }
-}
-
-fn tells_suppression(text: &str) -> bool {
-    const WORD: &[u8] = b"suppressed";
-    text.as_bytes().windows(WORD.len()).any(|window| window.eq_ignore_ascii_case(WORD))
-}
-
-fn waiting_of(event: &Event) -> Waiting {
-    Waiting {
-        address: event.recipient.clone(),
-        orig_recipient: event.orig_recipient.clone(),
-        attempts: event.attempt,
-        mx_host: event.mx_host.clone(),
-        mx_ip: event.mx_ip,
-        mx_port: event.mx_port,
-        egress_source: event.egress_source.clone(),
-        dsn: event.relay_dsn,
-        reply: event.reply.clone(),
-    }
-}
-
-fn clip(text: &str, bytes_max: usize) -> Text {
-    Text::from(&text[..text.floor_char_boundary(bytes_max)])
 }

@@ -4,9 +4,9 @@
 //! Source: Postfix `src/global/log_adhoc.c`; the `tls` field is in its release notes of 3.11.
 //! Not here: the text behind the status (`reply`).
 
-use super::cut::{at_byte, at_pair};
 use crate::model::{EnhancedCode, RejectReason};
 use crate::parse::Reject;
+use crate::parse::relay::cut::{at_byte, at_pair};
 use std::net::IpAddr;
 
 /// What one delivery agent says of one recipient.

@@ -1,121 +1,25 @@
-//! Events with the fields that every line gives.
+//! What a delivery line adds to its event.
 //!
-//! Way: `apply` decides what happened and to whom, this module fills in when, where and of which message.
+//! Way: `apply` decides what happened and to whom, the teller of all readers makes the event, this module fills in
+//! the delivery.
 
 use super::delivery::Delivery;
-use super::header::Header;
-use super::state::Message;
-use crate::model::{Event, EventId, EventType, SourceKind, Text, domain_of, normalize_address};
-use crate::parse::Item;
+use crate::model::{Event, normalize_address};
+use crate::parse::relay::header::Header;
 
-/// The line that the events come from.
-#[derive(Debug)]
-pub(crate) struct Teller<'a> {
-    pub(crate) item: &'a Item<'a>,
-    pub(crate) header: Header<'a>,
-    /// What names a journal entry; empty for a line of a file, which its offset names.
-    pub(crate) cursor: &'a str,
-}
-
-impl Teller<'_> {
-    /// Appends an event about a recipient of a message, to be filled further.
-    pub(crate) fn tell<'events>(
-        &self,
-        events: &'events mut Vec<Event>,
-        event_type: EventType,
-        queue_id: &str,
-        recipient: Text,
-        message: Option<&Message>,
-    ) -> &'events mut Event {
-        // a record of a kilobyte is built where it stays
-        let event = events.push_mut(Event::default());
-        event.event_id = self.event_id(event_type, queue_id, &recipient);
-        event.event_type = event_type;
-        event.event_time = self.header.time;
-        event.received_time = self.item.received;
-        event.source_kind = SourceKind::Postfix;
-        event.source.clone_from(&self.item.source.name);
-        event.relay = self.header.host.into();
-        event.queue_id = queue_id.into();
-        event.recipient_domain = domain_of(&recipient).into();
-        event.recipient = recipient;
-        if let Some(message) = message {
-            event.injected_time = message.injected;
-            event.message_id.clone_from(&message.message_id);
-            event.env_from.clone_from(&message.sender);
-            event.env_from_domain = Text::from(domain_of(&message.sender)).to_ascii_lowercase();
-            event.size_bytes = message.size_bytes;
-            event.is_notification = message.is_notification;
-            event.ref_queue_id.clone_from(&message.about);
-            add_login(event, message.sasl_username.clone());
-        }
-        event
+/// Adds what a delivery line says besides its outcome.
+pub(crate) fn add_delivery(event: &mut Event, header: &Header<'_>, delivery: &Delivery<'_>) {
+    if !delivery.orig_recipient.is_empty() {
+        event.orig_recipient = normalize_address(delivery.orig_recipient);
     }
-
-    /// Adds what a delivery line says besides its outcome.
-    pub(crate) fn add_delivery(&self, event: &mut Event, delivery: &Delivery<'_>) {
-        if !delivery.orig_recipient.is_empty() {
-            event.orig_recipient = normalize_address(delivery.orig_recipient);
-        }
-        event.mx_host = delivery.peer.host.into();
-        event.mx_ip = delivery.peer.ip;
-        event.mx_port = delivery.peer.port;
-        event.relay_dsn = delivery.dsn;
-        event.latency_ms = delivery.delay_ms;
-        event.conn_ms = delivery.conn_ms;
-        event.xfer_ms = delivery.xfer_ms;
-        event.tls_policy = delivery.tls_policy.into();
-        event.delivery_agent = self.header.daemon.into();
-        event.egress_source = self.header.service().into();
-    }
-
-    /// Lines of one second may be equal, so the id holds the line's place too.
-    fn event_id(&self, event_type: EventType, queue_id: &str, recipient: &str) -> EventId {
-        let (mut time, mut offset) = (Digits::default(), Digits::default());
-        EventId::of([
-            self.header.host.as_bytes(),
-            queue_id.as_bytes(),
-            event_type.name().as_bytes(),
-            recipient.as_bytes(),
-            time.write(self.header.time.0.cast_unsigned()),
-            if self.cursor.is_empty() { offset.write(self.item.offset) } else { self.cursor.as_bytes() },
-        ])
-    }
-}
-
-/// Notes who logged in to send: many installations have one login for each stream.
-pub(crate) fn add_login(event: &mut Event, sasl_username: Text) {
-    if !sasl_username.is_empty() {
-        event.meta.push((Text::const_new("sasl_username"), sasl_username));
-    }
-}
-
-/// Room for the digits of a 64-bit number.
-#[derive(Default)]
-struct Digits([u8; 20]);
-
-impl Digits {
-    fn write(&mut self, mut number: u64) -> &[u8] {
-        let mut start = self.0.len();
-        loop {
-            start -= 1;
-            self.0[start] = b"0123456789"[(number % 10) as usize];
-            number /= 10;
-            if number == 0 {
-                return &self.0[start..];
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Digits;
-
-    #[test]
-    fn numbers_are_written_as_the_standard_library_does() {
-        for number in [0, 9, 10, 1_795_216_991_273_114, u64::MAX] {
-            assert_eq!(Digits::default().write(number), number.to_string().as_bytes());
-        }
-    }
+    event.mx_host = delivery.peer.host.into();
+    event.mx_ip = delivery.peer.ip;
+    event.mx_port = delivery.peer.port;
+    event.relay_dsn = delivery.dsn;
+    event.latency_ms = delivery.delay_ms;
+    event.conn_ms = delivery.conn_ms;
+    event.xfer_ms = delivery.xfer_ms;
+    event.tls_policy = delivery.tls_policy.into();
+    event.delivery_agent = header.daemon.into();
+    event.egress_source = header.service().into();
 }

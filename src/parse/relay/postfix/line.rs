@@ -4,10 +4,10 @@
 //! Source: Postfix, the `msg_info` calls of `smtpd`, `cleanup`, `pickup`, `qmgr`, `bounce` and `postsuper`.
 //! Not here: delivery lines (`delivery`), refusals (`refusal`), what the lines mean together (`apply`).
 
-use super::cut::{at_byte, at_last_byte, at_pair};
 use super::queue_id::is_queue_id;
 use super::refusal::{self, Refusal};
 use super::tls::TlsLine;
+use crate::parse::relay::cut::{at_byte, at_last_byte, at_pair};
 use std::net::IpAddr;
 
 /// A line that tells something of mail.

@@ -5,9 +5,9 @@
 //! `cleanup_milter.c`, `src/postscreen/postscreen_smtpd.c`.
 //! Not here: verbs after which the message goes on (`hold`, `warn`, `filter`, `redirect`, `info`).
 
-use super::cut::{at_byte, at_pair};
 use super::reply;
 use crate::model::{SmtpReply, SmtpStage};
+use crate::parse::relay::cut::{at_byte, at_pair};
 use std::net::IpAddr;
 
 /// A refused recipient or message.

@@ -8,8 +8,8 @@
 //! the same process, to the same host, address and port, over a connection that was not used before. Anything
 //! else stays without TLS fields, since wrong ones would be worse.
 
-use super::cut::{at_byte, at_pair};
 use crate::model::Text;
+use crate::parse::relay::cut::{at_byte, at_pair};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 

@@ -1,6 +1,7 @@
 //! The time at the head of a log line.
 //!
-//! Way: `header` cuts the stamp off the line, this module makes it a point in time.
+//! Way: `header` cuts the stamp off the line, this module makes it a point in time; `exim` reads its own stamp and
+//! asks for the zone alone.
 //! Source: RFC 3164 section 4.1.2 (no year, no zone), RFC 3339; `maillog_file` of Postfix writes the first,
 //! rsyslog of Debian 12 the second.
 //! Not here: journal entries, which carry microseconds (`journal`).
@@ -111,7 +112,7 @@ impl StampReader {
     ///
     /// In the hour that an autumn night has twice, the later moment is taken unless it has not come yet:
     /// right for a log that is followed, one hour late for the first of the two hours of an old one.
-    fn in_zone(&self, civil: DateTime, received: Timestamp) -> Option<(Timestamp, bool)> {
+    pub(crate) fn in_zone(&self, civil: DateTime, received: Timestamp) -> Option<(Timestamp, bool)> {
         let ambiguous = self.zone.to_ambiguous_timestamp(civil);
         let is_certain = !ambiguous.is_ambiguous();
         let later = Timestamp::from(ambiguous.later().ok()?);

@@ -5,10 +5,10 @@
 //! `maillog_file` of Postfix 3.4 and later.
 //! Not here: journal entries (`journal`); how a stamp becomes a time (`stamp`).
 
-use super::cut::{at_byte, at_last_byte};
-use super::stamp::{SHORT_STAMP_BYTES, StampError, StampReader};
 use crate::model::{RejectReason, Timestamp};
 use crate::parse::Reject;
+use crate::parse::relay::cut::{at_byte, at_last_byte};
+use crate::parse::relay::stamp::{SHORT_STAMP_BYTES, StampError, StampReader};
 
 /// The head of a line, and its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ fn read_stamp<'a>(
         return Err(Reject::new(
             RejectReason::Syntax,
             "not a mail log line: it begins with no time such as `Nov 20 23:23:11` or `2026-11-20T23:23:11Z`; \
-             check that the source is a Postfix log",
+             check the format of the source",
         ));
     }
     let time = stamps.read_long(stamp, received).ok_or_else(|| bad_time(stamp))?;

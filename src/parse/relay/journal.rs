@@ -5,9 +5,9 @@
 //! an array of bytes when that is not UTF-8, an array of values when a field stands twice, null when it is
 //! too large.
 
-use super::header::Header;
 use crate::model::{RejectReason, Timestamp};
 use crate::parse::Reject;
+use crate::parse::relay::header::Header;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use std::borrow::Cow;

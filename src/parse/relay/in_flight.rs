@@ -1,12 +1,12 @@
 //! The messages in flight: what earlier lines said of each, until it leaves the queue.
 //!
-//! Way: `apply` finds a message by relay host and queue id, reads and changes it; `mod` stores all of them
-//! across a restart.
+//! Way: a reader finds a message by relay host and queue id, reads and changes it, and stores all of them across a
+//! restart.
 //!
 //! A message is forgotten when it leaves the queue, when it is too old, or when there are too many and it is
 //! the oldest. Lines about a forgotten message still give events, with less in them.
 
-use crate::model::{EnhancedCode, SmtpReply, SmtpStage, Text, Timestamp};
+use crate::model::{EnhancedCode, Event, SmtpReply, SmtpStage, Text, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -113,6 +113,34 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+impl Waiting {
+    /// What is kept of an attempt that is to be repeated.
+    pub(crate) fn of(event: &Event) -> Self {
+        Self {
+            address: event.recipient.clone(),
+            orig_recipient: event.orig_recipient.clone(),
+            attempts: event.attempt,
+            mx_host: event.mx_host.clone(),
+            mx_ip: event.mx_ip,
+            mx_port: event.mx_port,
+            egress_source: event.egress_source.clone(),
+            dsn: event.relay_dsn,
+            reply: event.reply.clone(),
+        }
+    }
+    /// Tells of the last attempt in an event that ends the waiting.
+    pub(crate) fn tell_in(self, event: &mut Event) {
+        event.orig_recipient = self.orig_recipient;
+        event.mx_host = self.mx_host;
+        event.mx_ip = self.mx_ip;
+        event.mx_port = self.mx_port;
+        event.egress_source = self.egress_source;
+        event.relay_dsn = self.dsn;
+        event.attempt = self.attempts;
+        event.reply = self.reply;
+    }
+}
+
 impl Message {
     const fn new(serial: u64, first_seen: Timestamp) -> Self {
         Self {
@@ -158,6 +186,11 @@ impl Slot<'_> {
             Ok(at) => Some(self.message.waiting[at].attempts),
             Err(_) => (self.message.waiting.len() < self.waiting_max).then_some(0),
         }
+    }
+
+    /// Returns the last try of a recipient that waits.
+    pub(crate) fn waiting(&self, address: &str) -> Option<&Waiting> {
+        self.position(address).ok().map(|at| &self.message.waiting[at])
     }
 
     /// Notes a try that is to be repeated. Beyond the limit of waiting recipients a new one is not noted.

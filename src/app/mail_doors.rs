@@ -1,0 +1,53 @@
+//! The LMTP and SMTP doors of the settings.
+
+use crate::config::{MailDoor as Settings, MailProtocol};
+use crate::ingest::Intake;
+use crate::ingest::lmtp::{self, MailDoor, MailDoorLimits, MailListener, Protocol};
+use anyhow::Context;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Opens all doors; when it returns, they answer.
+pub(super) async fn open(
+    doors: &[Settings],
+    intake: &Intake,
+    stopped: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    for settings in doors {
+        let listener = bind(&settings.listen).await.with_context(|| {
+            format!("mail door `{}`: {} cannot be listened on", settings.name, settings.listen)
+        })?;
+        let door = MailDoor {
+            protocol: match settings.protocol {
+                MailProtocol::Lmtp => Protocol::Lmtp,
+                MailProtocol::Smtp => Protocol::Smtp,
+            },
+            source: settings.name.as_str().into(),
+            hostname: settings.hostname.clone().unwrap_or_else(|| "localhost".to_owned()),
+            recipients: settings.recipients.iter().map(|text| text.to_lowercase()).collect(),
+            limits: MailDoorLimits::default(),
+        };
+        let (intake, stopped) = (intake.clone(), stopped.clone());
+        tasks.spawn(async move {
+            lmtp::listen(listener, door, intake, Arc::default(), stopped).await;
+            Ok(())
+        });
+    }
+    Ok(())
+}
+
+async fn bind(listen: &str) -> anyhow::Result<MailListener> {
+    let Some(path) = listen.strip_prefix("unix:") else {
+        return Ok(MailListener::Tcp(TcpListener::bind(listen).await?));
+    };
+    let path = PathBuf::from(path);
+    // A socket that a killed process left behind; one that answers is another's.
+    if tokio::net::UnixStream::connect(&path).await.is_err() {
+        let _ = std::fs::remove_file(&path);
+    }
+    Ok(MailListener::Unix(UnixListener::bind(&path)?, path))
+}
