@@ -6,7 +6,7 @@ CHARTS := assets/vendor/echarts.esm.min.js
 # Root needs no sudo, and a container may have none.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo test build engine test-tools lint fmt doc deny clean
+.PHONY: demo test fuzz build engine test-tools lint fmt doc deny clean
 
 demo: build
 	cargo run --release --locked --quiet -- demo
@@ -43,6 +43,18 @@ test-tools:
 		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends $$missing; \
 	fi
 	@command -v cargo-deny >/dev/null 2>&1 || cargo install --locked cargo-deny
+
+# Needs a nightly compiler and cargo-fuzz. Each target takes so many seconds; findings land in tests/fuzz/artifacts.
+FUZZ_SECONDS := 600
+FUZZ_TARGETS := mail dsn arf reply postfix archive dmarc tlsrpt
+FUZZ_SEEDS := tests/data/mail tests/data/complaints tests/data/reports tests/data/postfix
+
+fuzz: $(CHARTS)
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p tests/fuzz/corpus/$$target; \
+		cargo +nightly fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz $$target tests/fuzz/corpus/$$target $(FUZZ_SEEDS) \
+			-- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 || exit 1; \
+	done
 
 fmt:
 	cargo fmt

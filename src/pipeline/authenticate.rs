@@ -177,3 +177,46 @@ fn is_aligned(one: &str, other: &str) -> bool {
 fn is_under(domain: &str, above: &str) -> bool {
     domain.strip_suffix(above).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{SourceRef, Timestamp};
+
+    fn entry(seq: u64, mail: &str) -> Entry {
+        Entry {
+            seq,
+            accepted_total: seq,
+            source: SourceRef { kind: SourceKind::Mail, name: "mx".into() },
+            received: Timestamp::from_seconds(1),
+            items: 1,
+            offset: 0,
+            file: Text::default(),
+            payload: mail.to_owned().into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn one_s_own_server_is_believed_and_no_other() {
+        let authenticator = Authenticator::new(None, vec!["mx.example".to_owned()]);
+        let mails = [
+            "Authentication-Results: mx.example; dmarc=pass\r\n\r\n",
+            "Authentication-Results: mx.example; dmarc=fail\r\n\r\n",
+            "Authentication-Results: other.example; dmarc=pass\r\n\r\n",
+        ];
+        let entries: Vec<Entry> = (1..).zip(mails).map(|(seq, mail)| entry(seq, mail)).collect();
+        let verdicts = authenticator.check_all(&entries).await;
+        assert_eq!(verdicts[&1].authenticity, Authenticity::Pass);
+        assert_eq!(verdicts[&2].authenticity, Authenticity::Fail);
+        assert!(!verdicts.contains_key(&3));
+    }
+
+    #[test]
+    fn domains_align_by_what_is_registered() {
+        assert!(is_aligned("mail.example.co.uk", "example.co.uk"));
+        assert!(!is_aligned("a.co.uk", "b.co.uk"));
+        assert!(
+            is_under("x.arf.mail.yahoo.com", "arf.mail.yahoo.com") && !is_under("notyahoo.com", "yahoo.com")
+        );
+    }
+}

@@ -172,14 +172,15 @@ pub(crate) const fn float(number: u64) -> f64 {
     number as f64
 }
 
-/// Bytes as text: printable ASCII as it is, line ends kept, all else as `\x1b`.
+/// Bytes as text: printable ASCII as it is, line ends and tabs kept, all else as `\x1b`. A line end may be CR LF.
 pub(crate) fn printable(bytes: &[u8]) -> String {
     use std::fmt::Write;
     let mut text = String::with_capacity(bytes.len());
-    for &byte in bytes {
+    for (at, &byte) in bytes.iter().enumerate() {
         match byte {
+            b'\r' if bytes.get(at + 1) == Some(&b'\n') => {}
             b'\\' => text.push_str("\\\\"),
-            b'\n' | b' '..=b'~' => text.push(char::from(byte)),
+            b'\n' | b'\t' | b' '..=b'~' => text.push(char::from(byte)),
             _ => {
                 // writing to a String cannot fail
                 let _ = write!(text, "\\x{byte:02x}");

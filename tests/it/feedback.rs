@@ -180,3 +180,95 @@ async fn reports_are_stored_once_whatever_happens() {
         server.stop().await;
     }
 }
+
+/// Hands mails to an LMTP door, each to its recipient; returns the last code for each.
+fn deliver(address: &str, mails: &[(String, String)]) -> Vec<String> {
+    use std::io::{BufRead as _, BufReader};
+    let stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let (mut answers, mut out) = (BufReader::new(stream.try_clone().unwrap()), stream);
+    let mut say = |text: &str| {
+        out.write_all(text.as_bytes()).unwrap();
+        loop {
+            let mut line = String::new();
+            answers.read_line(&mut line).unwrap();
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return line[..3].to_owned();
+            }
+        }
+    };
+    assert_eq!(say(""), "220");
+    assert_eq!(say("LHLO test\r\n"), "250");
+    let codes = mails.iter().map(|(recipient, mail)| {
+        say("MAIL FROM:<>\r\n");
+        say(&format!("RCPT TO:<{recipient}>\r\n"));
+        say("DATA\r\n");
+        let stuffed =
+            mail.lines().map(|line| if line.starts_with('.') { format!(".{line}") } else { line.to_owned() });
+        say(&format!("{}\r\n.\r\n", stuffed.collect::<Vec<_>>().join("\r\n")))
+    });
+    codes.collect()
+}
+
+/// The notices of the relay come back to signed return paths, by LMTP: each is known as genuine. The same notices to a
+/// path with a wrong tag, signed for somebody else, or long expired are not believed, though the rest of them is right.
+#[tokio::test]
+async fn a_signed_return_path_proves_a_bounce_and_a_wrong_one_disproves_it() {
+    let port = crate::support::free_port();
+    let place = Place::new("");
+    let keys = place.file("return-path.keys");
+    fs::write(&keys, "a 0123456789abcdef0123456789abcdef\n").unwrap();
+    place.set(&format!(
+        "[return_path]\ndomain = \"bounce.sender.test\"\nkeys_file = {:?}\n\
+         [[sources.mail]]\nname = \"mx\"\nlisten = \"127.0.0.1:{port}\"\n",
+        keys.to_str().unwrap()
+    ));
+    import(&place, "postfix", &data("postfix/long-ids.maillog"));
+    let mut genuine = Vec::new();
+    let mut forged = Vec::new();
+    let mut files: Vec<_> =
+        fs::read_dir(data("postfix/long-ids.dsn")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for (number, file) in files.iter().filter(|file| file.to_str().unwrap().contains("/failed-")).enumerate()
+    {
+        let read = place.run_well("parse", &["--format", "ndjson", file.to_str().unwrap()]);
+        let read: serde_json::Value = serde_json::from_str(&read).unwrap();
+        let recipients = read["recipients"].as_array().unwrap();
+        let [only] = recipients.as_slice() else { continue };
+        let sent_to = only["original_recipient"].as_str().filter(|text| !text.is_empty());
+        let recipient = sent_to.or_else(|| only["recipient"].as_str()).unwrap();
+        let sign =
+            |to: &str| place.run_well("verp", &[&format!("m{number}"), "--recipient", to]).trim().to_owned();
+        let (path, text) = (sign(recipient), fs::read_to_string(file).unwrap());
+        let (local, domain) = path.rsplit_once('@').unwrap();
+        let wrong_tag =
+            format!("{}{}@{domain}", &local[..local.len() - 1], if local.ends_with('a') { 'b' } else { 'a' });
+        // Day 1 of 1970: signed by nobody, and expired.
+        let expired = format!("b-m{number}-1a-{}@{domain}", &local[local.len() - 16..]);
+        for (kind, path) in [("tag", wrong_tag), ("other", sign("eve@victim.example")), ("expired", expired)]
+        {
+            // Another mail than the genuine one, as far as the door can tell.
+            forged.push((path, text.replacen("Subject:", &format!("X-Kind: {kind}\r\nSubject:"), 1) + kind));
+        }
+        genuine.push((path, text));
+    }
+    assert!(genuine.len() > 15, "{}", genuine.len());
+    let server = place.serve().await;
+    let before = counted(&server).await;
+    let address = format!("127.0.0.1:{port}");
+    assert!(deliver(&address, &genuine).iter().all(|code| code == "250"));
+    server.drained().await;
+    let count = async |trust: &str| {
+        server
+            .count(&format!("SELECT count() FROM events WHERE trust = '{trust}' AND bounce_origin = 'async'"))
+            .await
+    };
+    assert_eq!(count("verified").await, genuine.len() as u64);
+    assert!(deliver(&address, &forged).iter().all(|code| code == "250"));
+    server.drained().await;
+    assert_eq!(count("verified").await, genuine.len() as u64);
+    assert_eq!(count("matched").await, 0);
+    assert_eq!(count("unverified").await, forged.len() as u64);
+    assert_eq!(counted(&server).await, before);
+    server.stop().await;
+}

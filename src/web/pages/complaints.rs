@@ -157,6 +157,8 @@ fn provider_table(params: &Params, answers: &Answers) -> Table {
         answers.loops.iter().map(|row| (row.provider.as_str(), row)).collect();
     let mut rows: Vec<(&str, Outcomes)> =
         answers.providers.iter().map(|row| (row.value.as_str(), row.outcomes)).collect();
+    // Mail that was only taken in has no provider yet.
+    rows.retain(|(value, outcomes)| !value.is_empty() || outcomes.delivered + outcomes.complained > 0);
     for name in loops.keys() {
         if rows.iter().all(|(value, _)| value != name) {
             rows.push((name, Outcomes::default()));
