@@ -3,7 +3,7 @@
 //!
 //! Way: `import` brings the file, `webhook::batch` finds the events in it, this module reads each.
 //! Source: developers.hubspot.com/docs, "Email Events API" (types, drop reasons, bounce categories). Exports have the
-//! same fields under names in words; a column is found by its name without blanks and case, see [`COLUMNS`].
+//! same fields under names in words; a column is found by its name without blanks and case, see `COLUMNS`.
 //! Not here: asking the API.
 //!
 //! | type | ours |

@@ -4,11 +4,11 @@
 //! Not here: deciding what a reply means (`classify`), where the bytes come from (`ingest`).
 
 pub mod archive;
-pub mod arf;
+mod arf;
 pub mod auth_results;
 mod csv;
 pub mod dmarc;
-pub mod dsn;
+mod dsn;
 pub mod hubspot;
 pub mod items;
 mod json;

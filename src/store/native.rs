@@ -171,7 +171,7 @@ impl Column {
 /// How a table's columns are written: name, type as sent, and which part of a row goes in.
 pub(super) type ColumnSpec<R> = (&'static str, &'static str, fn(&mut Column, &R));
 
-/// Where a block ended at some time, see [`Block::rewind`].
+/// Where a block ended at some time, see `Block::rewind`.
 #[derive(Debug)]
 pub struct Mark {
     rows: usize,

@@ -168,7 +168,7 @@ fn line(out: &mut Formatter<'_>, name: &str, value: &str) -> Result {
     if value.is_empty() { Ok(()) } else { writeln!(out, "  {name:<13} {}", Printable(value)) }
 }
 
-/// A line about what the last [`line`] named.
+/// A line about what the last [`line()`] named.
 fn detail(out: &mut Formatter<'_>, name: &str, value: &str) -> Result {
     if value.is_empty() { Ok(()) } else { writeln!(out, "    {name:<11} {}", Printable(value)) }
 }

@@ -1,7 +1,7 @@
 //! ZoneMTA logs: lines of its log, or its log entries as JSON, one a line.
 //!
 //! Way: `pipeline` hands the lines of one source in order; `line` reads a log line, `entry` a JSON record, both into
-//! the same [`Fact`], this module makes events of it. No state is kept: each line names sender, recipient and message.
+//! the same `Fact`, this module makes events of it. No state is kept: each line names sender, recipient and message.
 //! Source: ZoneMTA 3.10, `lib/sender.js`, `lib/mail-drop.js`, `lib/mail-queue.js` for lines and entries, the package
 //! `@zone-eu/wild-plugins` for the hook `log:entry`, which hands each entry to a plugin; `lib/bounces.js` for the reply on
 //! one line.

@@ -160,7 +160,7 @@ pub struct ResponseRow {
     pub bounce_reason: String,
     pub smtp_code: u16,
     pub enhanced_code: String,
-    /// In JSON a text of digits, see [`as_text`].
+    /// In JSON a text of digits, see `as_text`.
     #[serde(serialize_with = "as_text")]
     pub response_tmpl: u64,
     pub events: u64,
@@ -249,7 +249,7 @@ pub struct EventRow {
     pub relay_class: String,
     pub smtp_stage: String,
     pub response_text: String,
-    /// In JSON a text of digits, see [`as_text`].
+    /// In JSON a text of digits, see `as_text`.
     #[serde(serialize_with = "as_text")]
     pub response_tmpl: u64,
     pub bounce_type: String,
