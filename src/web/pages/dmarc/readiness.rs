@@ -1,7 +1,7 @@
 //! May the policy of a domain be made stricter? Judged over its own senders, in words.
 //!
-//! Source: RFC 9989 section 6 asks to look at reports before a policy is made stricter, and names no number. The limits
-//! are ours: one in 50 messages lost in a spam folder, or one in 200 refused, is noticed by those who wait for them.
+//! No specification names a number for it. The limits are ours: one in 50 messages lost in a spam folder, or one in 200
+//! refused, is noticed by those who wait for them.
 
 use crate::store::query::{DmarcPolicyRow, DmarcSourceRow, SourceClass};
 use crate::web::format;
