@@ -5,38 +5,11 @@
 //! older form.
 //! Not here: failure reports on single messages (`complaint`), TLS reports (`tls_report`).
 
+use crate::model::named::named;
 use crate::model::{Text, Timestamp, Warning};
-use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-macro_rules! words {
-    ($($(#[$meta:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $text:literal),+ $(,)? })+) => {$(
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name { $($(#[$about])* #[serde(rename = $text)] $variant),+ }
-
-        impl $name {
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word in reports, columns and the interface.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str(self.name())
-            }
-        }
-    )+};
-}
-
-words! {
+named! {
     /// What a domain asks of receivers for mail that fails (`p`, `sp`, `np`).
     PolicyAction { None = "none", Quarantine = "quarantine", Reject = "reject" }
 

@@ -3,6 +3,7 @@
 //! Way: a reader in `parse` fills what its source says, `classify` adds provider and bounce reason, `store` writes it.
 //! Source of names: the columns are SparkPost's and Amazon SES' words where those agree, KumoMTA's else.
 
+use crate::model::named::named;
 use crate::model::{BounceReason, EnhancedCode, SmtpReply, SourceKind, Timestamp, Trust};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -37,72 +38,53 @@ impl std::fmt::Display for EventId {
     }
 }
 
-macro_rules! event_types {
-    ($($(#[$meta:meta])* $variant:ident = $value:literal, $name:literal;)+) => {
-        /// What happened. The numbers are those of the `Enum8` column and never change.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        #[repr(i8)]
-        pub enum EventType { $($(#[$meta])* $variant = $value),+ }
-
-        impl EventType {
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($name => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
-event_types! {
-    /// The relay took the message in. One per message; every later event is per recipient.
-    Accepted = 1, "accepted";
-    /// The relay refused the message or recipient at its own door.
-    Rejected = 2, "rejected";
-    /// Not sent, because a suppression list says so.
-    Suppressed = 3, "suppressed";
-    /// Not sent, by a policy of the relay other than a suppression list.
-    Dropped = 4, "dropped";
-    /// A smarthost took the message and will try.
-    Queued = 5, "queued";
-    /// One attempt failed for now; the relay will try again.
-    Deferred = 6, "deferred";
-    /// The receiver's server took the message. That says nothing of inbox or spam folder.
-    Delivered = 7, "delivered";
-    /// Failed for good, at once or after the fact.
-    Bounced = 8, "bounced";
-    /// Failed for good because retries ran out.
-    Expired = 9, "expired";
-    /// The recipient called it spam.
-    Complained = 10, "complained";
-    Opened = 11, "opened";
-    Clicked = 12, "clicked";
-    Unsubscribed = 13, "unsubscribed";
-    Resubscribed = 14, "resubscribed";
-    Autoreply = 15, "autoreply";
-    /// A delivery status notification with action `delayed`.
-    DelayedNotice = 16, "delayed_notice";
-    /// A delivery status notification with action `delivered`, `relayed` or `expanded`.
-    DeliveredNotice = 17, "delivered_notice";
-    /// Removed from the queue by an administrator.
-    AdminCancelled = 18, "admin_cancelled";
-    /// Handed to another queue or node of the relay.
-    Moved = 19, "moved";
-    /// Could not be made into a message (a template fault at a smarthost).
-    Failed = 20, "failed";
-    /// Put into a mailbox of the relay host itself: no mailbox provider was asked, so no rate counts it.
-    DeliveredLocal = 21, "delivered_local";
-    /// The relay wrote a bounce or delay notice of its own about another message (`ref_queue_id`).
-    Notification = 22, "notification";
-    /// The recipient's side asks the sender to prove that he is a person. Says nothing of delivery.
-    Challenge = 23, "challenge";
-    /// The recipient took the message out of the spam folder.
-    NotSpam = 24, "not_spam";
+named! {
+    /// What happened. The numbers are those of the `Enum8` column and never change.
+    EventType: i8 {
+        /// The relay took the message in. One per message; every later event is per recipient.
+        Accepted = 1, "accepted";
+        /// The relay refused the message or recipient at its own door.
+        Rejected = 2, "rejected";
+        /// Not sent, because a suppression list says so.
+        Suppressed = 3, "suppressed";
+        /// Not sent, by a policy of the relay other than a suppression list.
+        Dropped = 4, "dropped";
+        /// A smarthost took the message and will try.
+        Queued = 5, "queued";
+        /// One attempt failed for now; the relay will try again.
+        Deferred = 6, "deferred";
+        /// The receiver's server took the message. That says nothing of inbox or spam folder.
+        Delivered = 7, "delivered";
+        /// Failed for good, at once or after the fact.
+        Bounced = 8, "bounced";
+        /// Failed for good because retries ran out.
+        Expired = 9, "expired";
+        /// The recipient called it spam.
+        Complained = 10, "complained";
+        Opened = 11, "opened";
+        Clicked = 12, "clicked";
+        Unsubscribed = 13, "unsubscribed";
+        Resubscribed = 14, "resubscribed";
+        Autoreply = 15, "autoreply";
+        /// A delivery status notification with action `delayed`.
+        DelayedNotice = 16, "delayed_notice";
+        /// A delivery status notification with action `delivered`, `relayed` or `expanded`.
+        DeliveredNotice = 17, "delivered_notice";
+        /// Removed from the queue by an administrator.
+        AdminCancelled = 18, "admin_cancelled";
+        /// Handed to another queue or node of the relay.
+        Moved = 19, "moved";
+        /// Could not be made into a message (a template fault at a smarthost).
+        Failed = 20, "failed";
+        /// Put into a mailbox of the relay host itself: no mailbox provider was asked, so no rate counts it.
+        DeliveredLocal = 21, "delivered_local";
+        /// The relay wrote a bounce or delay notice of its own about another message (`ref_queue_id`).
+        Notification = 22, "notification";
+        /// The recipient's side asks the sender to prove that he is a person. Says nothing of delivery.
+        Challenge = 23, "challenge";
+        /// The recipient took the message out of the spam folder.
+        NotSpam = 24, "not_spam";
+    }
 }
 
 impl EventType {

@@ -2,57 +2,32 @@
 //!
 //! Way: `parse::mail` decides it in one pass; `pipeline` stores the mail under it.
 
+use crate::model::named::named;
 use crate::model::{Text, Timestamp};
-use serde::{Deserialize, Serialize};
 
-macro_rules! mail_kinds {
-    ($($(#[$meta:meta])* $variant:ident = $name:literal;)+) => {
-        /// What kind of mail came back from the world.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum MailKind { $($(#[$meta])* $variant),+ }
-
-        impl MailKind {
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The name in columns, URLs and output.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($name => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
-mail_kinds! {
-    /// At least one recipient failed for good.
-    Bounce = "bounce";
-    /// No recipient failed, and at least one is still tried.
-    DelayNotice = "delay_notice";
-    /// Every recipient was reached, or the message was handed on.
-    DeliveryNotice = "delivery_notice";
-    /// A feedback-loop report.
-    Complaint = "complaint";
-    DmarcAggregate = "dmarc_aggregate";
-    /// A report of one message that failed authentication.
-    DmarcFailure = "dmarc_failure";
-    TlsReport = "tls_report";
-    /// Vacation and out-of-office answers, and acknowledgements by machines.
-    AutoReply = "auto_reply";
-    /// Asks the sender to prove that he is a person.
-    Challenge = "challenge";
-    /// A request to be taken off the list, sent by a `List-Unsubscribe` address.
-    Unsubscribe = "unsubscribe";
-    /// Anything else: a person's answer, ordinary mail.
-    Other = "other";
-}
-
-impl std::fmt::Display for MailKind {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(self.name())
+named! {
+    /// What kind of mail came back from the world.
+    MailKind {
+        /// At least one recipient failed for good.
+        Bounce = "bounce",
+        /// No recipient failed, and at least one is still tried.
+        DelayNotice = "delay_notice",
+        /// Every recipient was reached, or the message was handed on.
+        DeliveryNotice = "delivery_notice",
+        /// A feedback-loop report.
+        Complaint = "complaint",
+        DmarcAggregate = "dmarc_aggregate",
+        /// A report of one message that failed authentication.
+        DmarcFailure = "dmarc_failure",
+        TlsReport = "tls_report",
+        /// Vacation and out-of-office answers, and acknowledgements by machines.
+        AutoReply = "auto_reply",
+        /// Asks the sender to prove that he is a person.
+        Challenge = "challenge",
+        /// A request to be taken off the list, sent by a `List-Unsubscribe` address.
+        Unsubscribe = "unsubscribe",
+        /// Anything else: a person's answer, ordinary mail.
+        Other = "other",
     }
 }
 

@@ -8,6 +8,7 @@ mod event;
 mod keyring;
 mod ledger;
 mod mail;
+mod named;
 mod notice;
 mod parsed;
 mod reason;

@@ -3,37 +3,9 @@
 //! Source: the reason names are Sisimai's (version 5.6, libsisimai.org/en/reason), the only taxonomy with public
 //! labelled data; the groups are ours. `delivered`, `feedback`, `vacation` and `suppressed` are no failures.
 
-use serde::{Deserialize, Serialize};
+use crate::model::named::named;
 
-macro_rules! names {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        pub enum $name { $($variant),+ }
-
-        impl $name {
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The name in data files, columns and the interface.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str(self.name())
-            }
-        }
-    };
-}
-
-names! {
+named! {
     /// The fine reason.
     BounceReason {
         AuthFailure = "authfailure", BadReputation = "badreputation", Blocked = "blocked",
@@ -50,7 +22,7 @@ names! {
     }
 }
 
-names! {
+named! {
     /// The coarse reason, what a person reads first.
     BounceGroup {
         Recipient = "recipient", Inactive = "inactive", Domain = "domain", Quota = "quota",

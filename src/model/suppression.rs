@@ -5,6 +5,7 @@
 //! Source of the words: scopes and types as at Amazon SES and SparkPost, reasons as at SparkPost (`source`).
 //! Not here: when a bounce suppresses (`suppression::rules`); how records become a state (`suppression::fold`).
 
+use crate::model::named::named;
 use crate::model::{BounceGroup, EventId, Text, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -57,32 +58,9 @@ impl fmt::Display for Seq {
 #[serde(transparent)]
 pub struct RunId(pub uuid::Uuid);
 
-macro_rules! named {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $value:literal, $text:literal;)+ }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        #[repr(i8)]
-        pub enum $name { $($(#[$variant_meta])* $variant = $value),+ }
-
-        impl $name {
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The name in columns, files and the interface.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
 named! {
     /// What a record does to its key. The numbers are those of the `Enum8` column and never change.
-    Action {
+    Action: i8 {
         /// Suppresses, by a rule, a person or an unsubscribe.
         Add = 1, "add";
         /// Suppresses still, with a new end.
@@ -108,7 +86,7 @@ impl Action {
 named! {
     /// Which mail an entry holds back. The numbers are those of the `Enum8` column and never change.
     #[derive(Default)]
-    MailType {
+    MailType: i8 {
         #[default]
         All = 0, "all";
         Marketing = 1, "marketing";
