@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+mod authentic;
 mod browser;
 mod captures;
 mod checks;
@@ -11,6 +12,7 @@ mod cli;
 mod doors;
 mod feedback;
 mod kill;
+mod name_server;
 mod pipeline;
 mod postfix_live;
 mod query;
