@@ -6,6 +6,7 @@
 //! Not here: the readers (`dsn`, `arf`, `report`), mailboxes of many mails (`mbox`), whether the mail is genuine
 //! (`pipeline`).
 
+pub(in crate::parse) mod reader;
 pub(in crate::parse) mod signs;
 
 use crate::model::{Complaint, MailHead, MailKind, Notice, NoticeAction, RejectReason, Text, Warning};
@@ -13,7 +14,7 @@ use crate::parse::dsn::phrases::{self, Marks};
 use crate::parse::dsn::returned::{address, first_text, timestamp};
 use crate::parse::report::ReportPart;
 use crate::parse::{Reject, arf, dsn, report};
-use mail_parser::{Address, HeaderName, HeaderValue, Message, MessageParser};
+use mail_parser::{Address, HeaderName, HeaderValue, Message};
 use signs::Signs;
 
 /// Largest mail read, in bytes. Providers take at most 25 to 50 MB, and a notice that brings a whole mail back is no
@@ -94,7 +95,7 @@ fn notice_kind(notice: &Notice) -> MailKind {
 /// bytes without any header field. A mail that cannot be read as what it is comes as [`Content::Broken`].
 pub fn read(bytes: &[u8]) -> Result<Mail, Reject> {
     check_size(bytes)?;
-    let message = MessageParser::default()
+    let message = reader::MAIL
         .parse(bytes)
         .ok_or_else(|| Reject::new(RejectReason::Syntax, "no mail: there is no header field in it"))?;
     let (content, warnings) = content(&message);
