@@ -10,10 +10,12 @@ mod enrich;
 mod handover;
 mod logging;
 mod mail_doors;
+mod mailboxes;
 mod replay;
 mod resolver;
 mod serve;
 mod status;
+mod tls;
 mod webhooks;
 
 pub use core::Core;

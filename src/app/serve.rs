@@ -4,7 +4,7 @@ use crate::app::access::{self, Access};
 use crate::app::database::{read_secret, read_token};
 use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
-use crate::app::{Core, Replayed, enrich, mail_doors, replay, webhooks};
+use crate::app::{Core, Replayed, enrich, mail_doors, mailboxes, replay, webhooks};
 use crate::config::Config;
 use crate::ingest::Intake;
 use crate::ingest::http::{self, HttpOptions};
@@ -63,6 +63,7 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     let intake = local_intake(&core);
     follow_logs(config, &core, &intake, &stopped, &mut tasks);
     mail_doors::open(&config.sources.mail, &intake, &stopped, &mut tasks).await?;
+    mailboxes::collect(&config.sources, &core, &intake, &stopped, &mut tasks)?;
     let webhooks = webhooks::routes(&config.webhooks, intake.clone())?;
     open_engine(config, &core, &stopped, &mut tasks).await?;
     enrich::start(config, core.database.store.clone(), stopped.clone(), &mut tasks)?;

@@ -6,10 +6,12 @@
 
 mod feedback;
 mod load;
+mod mailboxes;
 mod webhooks;
 
 pub use feedback::{Authentication, Reports, ReturnPath};
 pub use load::{ConfigError, load};
+pub use mailboxes::{AfterMail, ImapAccount, ImapSecurity, MailAction, Oauth2};
 pub use webhooks::{SecretFrom, SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
 
 use serde::{Deserialize, Serialize};
@@ -178,6 +180,8 @@ pub struct Sources {
     pub kumomta: Vec<KumomtaLog>,
     /// Doors for mail that comes back.
     pub mail: Vec<MailDoor>,
+    /// Mailboxes that mail is fetched from.
+    pub imap: Vec<ImapAccount>,
 }
 
 impl Sources {
