@@ -1,13 +1,14 @@
 //! The mailboxes of the settings, each collected by a task of its own.
 
 use crate::app::Core;
+use crate::app::board::Board;
 use crate::app::tls::client_tls;
 use crate::config::{self, ImapAccount, ImapSecurity, MailAction};
+use crate::ingest::Intake;
 use crate::ingest::imap::{
     self, Account, Action, After, Credentials, FolderOptions, OauthClient, Security, TokenSource,
 };
 use crate::ingest::mailbox::{Mailbox, Room};
-use crate::ingest::{DoorStatus, Intake};
 use crate::model::{FilePosition, SourceKind, SourceRef};
 use anyhow::Context;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(super) fn collect(
     core: &Core,
     intake: &Intake,
     stopped: &watch::Receiver<bool>,
+    board: &mut Board,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     let room = Room::default();
@@ -30,7 +32,8 @@ pub(super) fn collect(
         let source = SourceRef { kind: SourceKind::Mail, name: settings.name.as_str().into() };
         let positions: Vec<FilePosition> = core.pipeline.files().get(&source).cloned().unwrap_or_default();
         for folder in &settings.folders {
-            let status = DoorStatus::default();
+            let place = format!("IMAP folder {folder} at {}", settings.host);
+            let status = board.door(source.clone(), place);
             let mailbox = Mailbox::new(&settings.name, intake.clone(), room.clone(), status, stopped.clone());
             let options = FolderOptions {
                 account: Arc::clone(&account),
@@ -58,14 +61,14 @@ fn account(settings: &ImapAccount) -> anyhow::Result<Account> {
     } else if let Some(path) = &settings.token_file {
         Credentials::Token(TokenSource::File(path.clone()))
     } else if let Some(oauth2) = &settings.oauth2 {
-        Credentials::Token(TokenSource::Oauth(OauthClient::new(
+        Credentials::Token(TokenSource::Oauth(Box::new(OauthClient::new(
             oauth2.token_url.clone(),
             oauth2.client_id.clone(),
             oauth2.client_secret_file.clone(),
             oauth2.scope.clone(),
             oauth2.refresh_token_file.clone(),
             client_tls(None)?,
-        )))
+        ))))
     } else {
         Credentials::Token(TokenSource::Command(settings.token_command.clone()))
     };

@@ -4,6 +4,7 @@
 //! doors and pages on top.
 
 mod access;
+mod board;
 mod core;
 mod database;
 mod enrich;

@@ -17,7 +17,7 @@ mod parts;
 mod series;
 mod status;
 
-pub use status::{SourceStatus, SpoolStatus, Status, StatusSource};
+pub use status::{SourceDoor, SourceStatus, SpoolStatus, Status, StatusSource};
 
 use crate::store::query::{SourceFreshness, TimeRange};
 use crate::store::{Store, StoreError};

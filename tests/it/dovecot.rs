@@ -80,12 +80,12 @@ impl Dovecot {
     }
 
     /// Puts a mail into the INBOX, as a delivery agent does: whole, by renaming.
-    pub(crate) fn deliver(&mut self, mail: &[u8]) -> PathBuf {
-        self.deliver_as(mail, "")
+    pub(crate) fn deliver(&mut self, mail: &[u8]) {
+        self.deliver_as(mail, "");
     }
 
     /// With something behind the file's name, such as a size that is not true.
-    pub(crate) fn deliver_as(&mut self, mail: &[u8], suffix: &str) -> PathBuf {
+    pub(crate) fn deliver_as(&mut self, mail: &[u8], suffix: &str) {
         self.files += 1;
         // mails are numbered in the order of their names
         let name = format!("1700000000.M{:08}.test{suffix}", self.files);
@@ -94,7 +94,6 @@ impl Dovecot {
         fs::write(&written, mail).unwrap();
         self.give_away(&written);
         fs::rename(&written, &delivered).unwrap();
-        delivered
     }
 
     /// Gives the INBOX another UIDVALIDITY, while the server is down.

@@ -220,7 +220,7 @@ async fn forward(client: TcpStream, server: TcpStream, mut left: usize) {
 async fn a_connection_that_is_cut_in_the_middle_of_a_fetch_loses_and_doubles_nothing() {
     const BOUNCES: usize = 300;
     let mut dovecot = Dovecot::start(None);
-    (0..BOUNCES).for_each(|number| drop(dovecot.deliver(bounce(number).as_bytes())));
+    (0..BOUNCES).for_each(|number| dovecot.deliver(bounce(number).as_bytes()));
     let port = cutting_proxy(dovecot.port, vec![400, 60_000, 9_000, 90_000]).await;
     let place = Place::new("");
     place.set(&account(&place, port, NEVER_POLLED));
@@ -236,7 +236,7 @@ async fn a_connection_that_is_cut_in_the_middle_of_a_fetch_loses_and_doubles_not
 async fn after_a_change_of_uidvalidity_mails_are_fetched_again_and_known() {
     const BOUNCES: usize = 40;
     let mut dovecot = Dovecot::start(None);
-    (0..BOUNCES).for_each(|number| drop(dovecot.deliver(bounce(number).as_bytes())));
+    (0..BOUNCES).for_each(|number| dovecot.deliver(bounce(number).as_bytes()));
     let place = Place::new("");
     place.set(&account(&place, dovecot.port, NEVER_POLLED));
     let server = place.serve().await;
@@ -249,6 +249,18 @@ async fn after_a_change_of_uidvalidity_mails_are_fetched_again_and_known() {
     assert_eq!((ledger.stored, ledger.duplicate), (BOUNCES as u64, BOUNCES as u64), "{ledger:?}");
     dovecot.deliver(bounce(BOUNCES).as_bytes());
     until_stored(&server, BOUNCES as u64 + 1).await;
+    // The page and the metrics tell of the door, of what held it up, and how genuine its mail is.
+    let page = server.text("/sources").await;
+    for words in ["IMAP folder INBOX at 127.0.0.1", "✓ waiting by IDLE", "mail:box", "Unverified"] {
+        assert!(page.contains(words), "{words} is not on the page\n{page}");
+    }
+    let doors = server.get("/api/v1/ledger").await["status"]["doors"].clone();
+    let door = doors.as_array().unwrap().iter().find(|door| door["source"] == "box").unwrap();
+    assert_eq!((&door["taken"], &door["is_up"]), (&(2 * BOUNCES as u64 + 1).into(), &true.into()), "{door}");
+    assert!(door["faults"].as_u64().unwrap() >= 1 && door["last_fault"].is_string(), "{door}");
+    let metrics = server.text("/metrics").await;
+    let labels = "{kind=\"mail\",source=\"box\",door=\"IMAP folder INBOX at 127.0.0.1\"}";
+    assert!(metrics.contains(&format!("relaylens_door_up{labels} 1")), "{metrics}");
     server.stop().await;
 }
 
@@ -256,7 +268,9 @@ async fn after_a_change_of_uidvalidity_mails_are_fetched_again_and_known() {
 async fn mails_are_moved_flagged_and_deleted_by_what_they_are_once_they_are_kept() {
     let mut dovecot = Dovecot::start(None);
     let mails = [bounce(1), complaint(), report(), answer()];
-    mails.iter().for_each(|mail| drop(dovecot.deliver(mail.as_bytes())));
+    for mail in &mails {
+        dovecot.deliver(mail.as_bytes());
+    }
     let after = "after = { report = { move = \"Ablage & Berichte für 2026\" }, bounce = \"delete\", \
                  complaint = { flag = \"$Complaint\" }, other = \"seen\" }\n";
     let place = Place::new("");

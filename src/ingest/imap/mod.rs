@@ -5,7 +5,7 @@
 //! by IDLE or by looking again.
 //!
 //! A folder has a connection of its own, because IDLE tells of one folder alone.
-//! Source: RFC 3501 (IMAP4rev1), RFC 2177 (IDLE), RFC 4315 (UIDPLUS), RFC 6851 (MOVE).
+//! Source: RFC 3501 (IMAP), RFC 2177 (IDLE), RFC 4315 (UIDPLUS), RFC 6851 (MOVE).
 //! Not here: what a mail says (`parse::mail`), keeping it (`mailbox`).
 
 mod connection;

@@ -37,7 +37,7 @@ pub enum TokenSource {
     File(PathBuf),
     /// A program with its arguments.
     Command(Vec<String>),
-    Oauth(OauthClient),
+    Oauth(Box<OauthClient>),
 }
 
 /// Gets access tokens from a token server.

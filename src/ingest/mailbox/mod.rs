@@ -228,6 +228,7 @@ mod tests {
     use super::*;
     use crate::ingest::testing::{SpoolDir, eventually, read_all};
     use crate::model::FilePosition;
+    use crate::spool::Entry;
 
     fn mailbox(dir: &SpoolDir) -> (Mailbox, watch::Sender<bool>) {
         let (stop, shutdown) = watch::channel(false);
@@ -245,7 +246,7 @@ mod tests {
         let dir = SpoolDir::new();
         let (mut mailbox, _stop) = mailbox(&dir);
         assert!(mailbox.deliver(&"INBOX".into(), &mails(5..9, 10)).await.unwrap());
-        let positions: Vec<_> = read_all(&dir.spool).iter().map(|entry| entry.position_after()).collect();
+        let positions: Vec<_> = read_all(&dir.spool).iter().map(Entry::position_after).collect();
         assert_eq!(positions, [None, None, None, Some(FilePosition { file: "INBOX".into(), offset: 9 })]);
         assert_eq!(mailbox.status.get().taken, 4);
     }
@@ -260,7 +261,11 @@ mod tests {
         let task = tokio::spawn(async move { mailbox.deliver(&"INBOX".into(), &mails(1..5, 3000)).await });
         eventually("the mailbox says that the spool is full", || status.get().is_held_up).await;
         assert!(read_all(&dir.spool).iter().all(|entry| entry.position_after().is_none()));
-        dir.drain();
+        eventually("room for all", || {
+            dir.drain();
+            task.is_finished()
+        })
+        .await;
         assert!(task.await.unwrap().unwrap());
         let told = status.get();
         assert!(!told.is_held_up && told.last_fault.unwrap().words.contains("full"));

@@ -43,6 +43,7 @@ mod responses;
 mod retry_outcomes;
 mod rollup;
 mod shapes;
+mod source_trust;
 mod tls_reports;
 mod trace;
 

@@ -25,12 +25,13 @@ pub(crate) enum NavPage {
     Tls,
     Deferrals,
     Messages,
+    Sources,
     Health,
     Help,
 }
 
 impl NavPage {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Overview,
         Self::Providers,
         Self::Bounces,
@@ -39,6 +40,7 @@ impl NavPage {
         Self::Tls,
         Self::Deferrals,
         Self::Messages,
+        Self::Sources,
         Self::Health,
         Self::Help,
     ];
@@ -53,6 +55,7 @@ impl NavPage {
             Self::Tls => "TLS",
             Self::Deferrals => "Deferrals",
             Self::Messages => "Messages",
+            Self::Sources => "Sources",
             Self::Health => "Health",
             Self::Help => "Definitions",
         }
@@ -68,6 +71,7 @@ impl NavPage {
             Self::Tls => "/tls",
             Self::Deferrals => "/deferrals",
             Self::Messages => "/messages",
+            Self::Sources => "/sources",
             Self::Health => "/health",
             Self::Help => "/help/metrics",
         }
