@@ -3,12 +3,13 @@
 use crate::app::Core;
 use crate::app::board::Board;
 use crate::app::tls::client_tls;
-use crate::config::{self, ImapAccount, ImapSecurity, MailAction};
-use crate::ingest::Intake;
+use crate::config::{self, ImapAccount, ImapSecurity, MailAction, MaildirAction};
 use crate::ingest::imap::{
     self, Account, Action, After, Credentials, FolderOptions, OauthClient, Security, TokenSource,
 };
 use crate::ingest::mailbox::{Mailbox, Room};
+use crate::ingest::maildir::{self, AfterSpool};
+use crate::ingest::{Intake, mbox};
 use crate::model::{FilePosition, SourceKind, SourceRef};
 use anyhow::Context;
 use std::sync::Arc;
@@ -16,7 +17,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Starts a task for each folder.
+/// Whatever the tasks of all mailboxes share.
+struct Collecting<'a> {
+    core: &'a Core,
+    intake: &'a Intake,
+    stopped: &'a watch::Receiver<bool>,
+    board: &'a mut Board,
+    room: Room,
+}
+
+/// Starts a task for each folder and file.
 pub(super) fn collect(
     sources: &config::Sources,
     core: &Core,
@@ -25,16 +35,13 @@ pub(super) fn collect(
     board: &mut Board,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
-    let room = Room::default();
+    let mut collecting = Collecting { core, intake, stopped, board, room: Room::default() };
     for settings in &sources.imap {
         let account =
             Arc::new(account(settings).with_context(|| format!("IMAP account `{}`", settings.name))?);
-        let source = SourceRef { kind: SourceKind::Mail, name: settings.name.as_str().into() };
-        let positions: Vec<FilePosition> = core.pipeline.files().get(&source).cloned().unwrap_or_default();
         for folder in &settings.folders {
             let place = format!("IMAP folder {folder} at {}", settings.host);
-            let status = board.door(source.clone(), place);
-            let mailbox = Mailbox::new(&settings.name, intake.clone(), room.clone(), status, stopped.clone());
+            let (mailbox, positions) = collecting.mailbox(&settings.name, place);
             let options = FolderOptions {
                 account: Arc::clone(&account),
                 folder: folder.clone(),
@@ -42,11 +49,38 @@ pub(super) fn collect(
                 mail_bytes_max: settings.mail_bytes_max,
                 after: after(settings),
             };
-            let positions = positions.clone();
             tasks.spawn(async move { Ok(imap::collect(options, mailbox, &positions).await?) });
         }
     }
+    for settings in &sources.maildir {
+        let place = format!("Maildir {}", settings.dir.display());
+        let (mailbox, _) = collecting.mailbox(&settings.name, place);
+        let after = match settings.after {
+            MaildirAction::Cur => AfterSpool::MoveToCur,
+            MaildirAction::Delete => AfterSpool::Delete,
+        };
+        let dir = settings.dir.clone();
+        tasks.spawn(async move { Ok(maildir::watch(dir, after, mailbox).await?) });
+    }
+    for settings in &sources.mbox {
+        let place = format!("mbox {}", settings.path.display());
+        let (mailbox, positions) = collecting.mailbox(&settings.name, place);
+        let path = settings.path.clone();
+        tasks.spawn(async move { Ok(mbox::watch(path, mailbox, positions).await?) });
+    }
     Ok(())
+}
+
+impl Collecting<'_> {
+    /// A mailbox of this name, and how far its folders were read.
+    fn mailbox(&mut self, name: &str, place: String) -> (Mailbox, Vec<FilePosition>) {
+        let source = SourceRef { kind: SourceKind::Mail, name: name.into() };
+        let positions = self.core.pipeline.files().get(&source).cloned().unwrap_or_default();
+        let status = self.board.door(source, place);
+        let mailbox =
+            Mailbox::new(name, self.intake.clone(), self.room.clone(), status, self.stopped.clone());
+        (mailbox, positions)
+    }
 }
 
 fn account(settings: &ImapAccount) -> anyhow::Result<Account> {

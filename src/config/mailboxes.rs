@@ -19,6 +19,15 @@
 //! client_id = "…"
 //! client_secret_file = "/etc/relaylens/m365.secret"
 //! scope = "https://outlook.office365.com/.default"
+//!
+//! [[sources.maildir]]
+//! name = "bounces"
+//! dir = "/var/mail/bounces/Maildir"
+//! after = "delete"
+//!
+//! [[sources.mbox]]
+//! name = "root"
+//! path = "/var/mail/root"
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -101,6 +110,37 @@ pub enum ImapSecurity {
     Tls,
     Starttls,
     Plain,
+}
+
+/// A Maildir that a delivery agent fills: `new/` is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaildirFolder {
+    /// Your name for it; unique among the sources of mail.
+    pub name: String,
+    /// The folder with `new`, `cur` and `tmp` in it.
+    pub dir: PathBuf,
+    /// What becomes of a mail once it is in the spool: `cur` (default) moves it there, `delete` deletes it.
+    #[serde(default)]
+    pub after: MaildirAction,
+}
+
+/// See [`MaildirFolder::after`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MaildirAction {
+    #[default]
+    Cur,
+    Delete,
+}
+
+/// An mbox file that mail is appended to. It is read and never changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MboxFile {
+    /// Your name for it; unique among the sources of mail.
+    pub name: String,
+    pub path: PathBuf,
 }
 
 /// Access tokens by the client credentials flow (Microsoft 365), or by a refresh token (Gmail, which has no such flow for

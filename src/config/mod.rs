@@ -11,7 +11,9 @@ mod webhooks;
 
 pub use feedback::{Authentication, Reports, ReturnPath};
 pub use load::{ConfigError, load};
-pub use mailboxes::{AfterMail, ImapAccount, ImapSecurity, MailAction, Oauth2};
+pub use mailboxes::{
+    AfterMail, ImapAccount, ImapSecurity, MailAction, MaildirAction, MaildirFolder, MboxFile, Oauth2,
+};
 pub use webhooks::{SecretFrom, SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
 
 use serde::{Deserialize, Serialize};
@@ -182,6 +184,8 @@ pub struct Sources {
     pub mail: Vec<MailDoor>,
     /// Mailboxes that mail is fetched from.
     pub imap: Vec<ImapAccount>,
+    pub maildir: Vec<MaildirFolder>,
+    pub mbox: Vec<MboxFile>,
 }
 
 impl Sources {

@@ -16,6 +16,8 @@ mod import;
 mod lines;
 pub mod lmtp;
 pub mod mailbox;
+pub mod maildir;
+pub mod mbox;
 pub mod tail;
 #[cfg(test)]
 mod testing;

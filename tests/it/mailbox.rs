@@ -429,3 +429,41 @@ async fn told(place: &Place, words: &str) {
     }
     server.stop().await;
 }
+
+/// Mail of this machine: what a delivery agent puts into a Maildir, and what is appended to an mbox.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn maildir_and_mbox_are_watched_and_nothing_is_stored_twice() {
+    let place = Place::new("");
+    let (dir, mbox) = (place.file("Maildir"), place.file("mbox"));
+    for folder in ["new", "cur", "tmp"] {
+        fs::create_dir_all(dir.join(folder)).unwrap();
+    }
+    place.set(&format!(
+        "[[sources.maildir]]\nname = \"dir\"\ndir = {:?}\n[[sources.mbox]]\nname = \"file\"\npath = {:?}\n",
+        dir.to_str().unwrap(),
+        mbox.to_str().unwrap()
+    ));
+    let put = |number: usize| fs::write(dir.join(format!("new/{number:04}.a")), bounce(number)).unwrap();
+    let append = |number: usize| {
+        let text = format!(
+            "From MAILER-DAEMON Thu Jan  1 00:00:00 1970\n{}\n",
+            bounce(number).replace("\r\n", "\n")
+        );
+        let mut file = fs::File::options().create(true).append(true).open(&mbox).unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    };
+    (0..100).for_each(put);
+    (100..200).for_each(append);
+    let server = place.serve().await;
+    until_stored(&server, 200).await;
+    server.kill();
+    put(200);
+    append(201);
+    let server = place.serve().await;
+    until_stored(&server, 202).await;
+    assert_eq!(fs::read_dir(dir.join("new")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(dir.join("cur")).unwrap().count(), 101);
+    let ledger = server.drained().await;
+    assert_eq!(ledger.iter().map(|source| source.stored).sum::<u64>(), 202, "{ledger:?}");
+    server.stop().await;
+}

@@ -31,6 +31,9 @@ const IN_FLIGHT_BYTES_MAX: usize = 256 << 20;
 /// Bytes that are kept of a mail that is too large: its head, and the beginning of its text.
 pub(in crate::ingest) const BEGINNING_BYTES: u32 = 64 << 10;
 
+/// How often folders and files of this machine are looked at: mail is not read by the second.
+pub(in crate::ingest) const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The first wait for room in the spool; it doubles.
 const WAIT_MIN: Duration = Duration::from_millis(250);
 const WAIT_MAX: Duration = Duration::from_secs(5);
