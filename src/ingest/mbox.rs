@@ -211,12 +211,14 @@ mod tests {
         let path = dir.path().join("box");
         fs::write(dir.path().join("box.lock"), "").unwrap();
         append(&path, &message(1));
-        append(&path, &message(2)[..40]);
+        let second = message(2);
+        let (begin, end) = second.split_at(second.len() - 8);
+        append(&path, begin);
         let (status, stop, task) = run(&spool, &path, Vec::new());
         eventually("the first", || status.get().taken == 1).await;
         tokio::time::sleep(QUIET + WATCH_INTERVAL).await;
         assert_eq!(status.get().taken, 1);
-        append(&path, &message(2)[40..]);
+        append(&path, end);
         fs::remove_file(dir.path().join("box.lock")).unwrap();
         eventually("the second", || status.get().taken == 2).await;
         stop.send_replace(true);
