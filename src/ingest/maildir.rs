@@ -182,8 +182,10 @@ fn name_in_cur(name: &OsString) -> OsString {
     name
 }
 
-/// A mail, or why it is too large with its beginning.
-fn read_mail(path: &Path) -> io::Result<Result<Vec<u8>, (Reject, Vec<u8>)>> {
+/// Why a mail is not taken whole, and its beginning.
+type TooLarge = (Reject, Vec<u8>);
+
+fn read_mail(path: &Path) -> io::Result<Result<Vec<u8>, TooLarge>> {
     let mut file = File::open(path)?;
     let size_bytes = file.metadata()?.len();
     let mut bytes = Vec::new();

@@ -18,6 +18,7 @@ pub mod lmtp;
 pub mod mailbox;
 pub mod maildir;
 pub mod mbox;
+mod places;
 pub mod tail;
 #[cfg(test)]
 mod testing;

@@ -33,6 +33,7 @@ pub use settings::{Settings, SettingsError};
 use crate::ingest::http::answer::Refusal as HttpRefusal;
 use crate::ingest::http::body::{self, Encoding, Room};
 use crate::ingest::http::{HttpOptions, source};
+use crate::ingest::places::Places;
 use crate::ingest::{Batch, Intake};
 use crate::model::{SourceRef, Timestamp};
 use crate::parse::webhook::Provider;
@@ -61,12 +62,12 @@ struct Door {
     settings: Settings,
     seen: Seen,
     counts: WebhookCounts,
-    places: Arc<Semaphore>,
+    places: Places,
     room: Arc<Semaphore>,
     body_timeout: Duration,
 }
 
-/// The routes of all providers, and what comes to them. Of `options` the token is not looked at.
+/// The routes of all providers, and what comes to them.
 pub fn routes(intake: Intake, settings: Settings, options: &HttpOptions) -> (Router, WebhookCounts) {
     let counts = WebhookCounts::default();
     let door = Arc::new(Door {
@@ -74,7 +75,7 @@ pub fn routes(intake: Intake, settings: Settings, options: &HttpOptions) -> (Rou
         settings,
         seen: Seen::default(),
         counts: counts.clone(),
-        places: Arc::new(Semaphore::new(options.requests_max)),
+        places: Places::new(options.requests_max),
         room: Arc::new(Semaphore::new(options.in_flight_bytes_max)),
         body_timeout: options.body_timeout,
     });
@@ -160,7 +161,7 @@ impl Door {
                 return Err(Refusal::Http(HttpRefusal::Encoding));
             }
             check_length(usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX))?;
-            let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| HttpRefusal::Busy)?;
+            let place = self.places.take().ok_or(HttpRefusal::Busy)?;
             let mut room = Room::new(Arc::clone(&self.room), place);
             let payload = tokio::time::timeout(self.body_timeout, body::collect(bounded(body), &mut room))
                 .await

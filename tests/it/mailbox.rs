@@ -137,7 +137,7 @@ async fn five_thousand_mails_are_stored_once_through_a_kill_and_new_ones_come_by
             700 => dovecot
                 .deliver(padded_bounce(number, &"y".repeat(76).add_line().repeat(30 << 20 >> 6)).as_bytes()),
             _ => dovecot.deliver(bounce(number).as_bytes()),
-        };
+        }
         if number == 900 {
             dovecot.deliver(&[0xff; 3000]);
             // The name tells a size that the file has not: Dovecot finds that out in the middle of its answer.

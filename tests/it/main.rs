@@ -12,6 +12,7 @@ mod cli;
 mod doors;
 mod dovecot;
 mod feedback;
+mod flood;
 mod kill;
 mod mailbox;
 mod name_server;

@@ -67,8 +67,6 @@ impl IntoResponse for Receipt {
 /// Why a request was not taken. Nothing of it is acknowledged.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::ingest) enum Refusal {
-    #[error("a bearer token is needed: send `Authorization: Bearer TOKEN` with the token of this door")]
-    Unauthorized,
     #[error("{}", .0.body_text())]
     Query(#[from] QueryRejection),
     #[error(
@@ -100,7 +98,6 @@ pub(in crate::ingest) enum Refusal {
 impl Refusal {
     const fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "bad_query"),
             Self::SourceName => (StatusCode::BAD_REQUEST, "bad_source"),
             Self::FileName => (StatusCode::BAD_REQUEST, "bad_file"),
@@ -121,9 +118,6 @@ impl Refusal {
 
     fn header(&self, status: StatusCode) -> Option<(HeaderName, HeaderValue)> {
         match self {
-            Self::Unauthorized => {
-                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"relaylens\"")))
-            }
             // RFC 9110 section 15.5.16
             Self::Encoding => {
                 Some((header::ACCEPT_ENCODING, HeaderValue::from_static("identity, gzip, zstd")))

@@ -5,6 +5,7 @@
 
 use crate::ingest::files::ZstdReader;
 use crate::ingest::http::answer::Refusal;
+use crate::ingest::places::Place;
 use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
@@ -56,12 +57,12 @@ impl Encoding {
 pub(in crate::ingest) struct Room {
     free: Arc<Semaphore>,
     held: Option<OwnedSemaphorePermit>,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Room {
-    pub(in crate::ingest) const fn new(free: Arc<Semaphore>, place: OwnedSemaphorePermit) -> Self {
-        Self { free, held: None, _place: place }
+    pub(in crate::ingest) const fn new(free: Arc<Semaphore>, place: Place) -> Self {
+        Self { free, held: None, place }
     }
 
     /// Takes room for `bytes` more.
@@ -83,7 +84,13 @@ pub(in crate::ingest) async fn collect(mut body: Body, room: &mut Room) -> Resul
         return Err(Refusal::BodyTooLarge);
     }
     let mut pieces = Pieces::default();
-    while let Some(frame) = body.frame().await {
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = body.frame() => frame,
+            () = room.place.lost() => return Err(Refusal::Busy),
+        };
+        let Some(frame) = frame else { return Ok(pieces.whole()) };
         let Ok(piece) = frame.map_err(|_| Refusal::CutOff)?.into_data() else { continue };
         if pieces.len() + piece.len() > BODY_BYTES_MAX {
             return Err(Refusal::BodyTooLarge);
@@ -91,7 +98,6 @@ pub(in crate::ingest) async fn collect(mut body: Body, room: &mut Room) -> Resul
         room.grow(piece.len())?;
         pieces.push(piece);
     }
-    Ok(pieces.whole())
 }
 
 /// The pieces of a body. The first one is kept as it came until there is a second.

@@ -22,20 +22,18 @@ mod frame;
 #[cfg(test)]
 mod tests;
 
+use crate::ingest::places::Places;
 use crate::ingest::{Batch, Intake};
 use crate::model::{SourceKind, SourceRef, Text, Timestamp};
 use answer::{LineError, Receipt, Refusal};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
 use axum::routing::post;
 use body::{Encoding, Room};
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -60,10 +58,8 @@ const LOG_KINDS: [SourceKind; 6] = [
 ];
 
 /// How the HTTP doors are set up.
-#[derive(Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct HttpOptions {
-    /// The bearer token to ask for; none lets everyone in, which is for loopback only.
-    pub token: Option<String>,
     /// Most requests under way: 256. Each may hold a thread while its body is unpacked and checked.
     pub requests_max: usize,
     /// Most bytes of bodies in memory, packed and unpacked together: 256 MiB, a handful of the largest requests at once.
@@ -75,7 +71,6 @@ pub struct HttpOptions {
 impl Default for HttpOptions {
     fn default() -> Self {
         Self {
-            token: None,
             requests_max: 256,
             in_flight_bytes_max: 256 * 1024 * 1024,
             body_timeout: Duration::from_secs(30),
@@ -86,8 +81,7 @@ impl Default for HttpOptions {
 /// What all requests share.
 struct Door {
     intake: Intake,
-    token: Option<[u8; 32]>,
-    places: Arc<Semaphore>,
+    places: Places,
     room: Arc<Semaphore>,
     body_timeout: Duration,
 }
@@ -96,8 +90,7 @@ struct Door {
 pub fn router(intake: Intake, options: HttpOptions) -> Router {
     let door = Arc::new(Door {
         intake,
-        token: options.token.map(|token| Sha256::digest(token).into()),
-        places: Arc::new(Semaphore::new(options.requests_max)),
+        places: Places::new(options.requests_max),
         room: Arc::new(Semaphore::new(options.in_flight_bytes_max)),
         body_timeout: options.body_timeout,
     });
@@ -109,7 +102,6 @@ pub fn router(intake: Intake, options: HttpOptions) -> Router {
         .route("/v1/in/kumomta", post(kumomta))
         .route("/v1/in/mail", post(mail))
         .route("/v1/in/report", post(report))
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&door), authorize))
         .with_state(door)
 }
 
@@ -220,7 +212,7 @@ impl Door {
     ) -> Result<(T, Room), Refusal> {
         let received = async {
             let encoding = Encoding::of(headers)?;
-            let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+            let place = self.places.take().ok_or(Refusal::Busy)?;
             let mut room = Room::new(Arc::clone(&self.room), place);
             let packed = tokio::time::timeout(self.body_timeout, body::collect(body, &mut room))
                 .await
@@ -260,22 +252,4 @@ pub(in crate::ingest) fn source(kind: SourceKind, name: Option<String>) -> Resul
         return Err(Refusal::SourceName);
     }
     Ok(SourceRef { kind, name: name.into() })
-}
-
-/// Lets only requests with the token through.
-///
-/// The hashes are compared, not the tokens: how long that takes tells nothing about the token.
-async fn authorize(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Refusal> {
-    let Some(wanted) = door.token else { return Ok(next.run(request).await) };
-    let given = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    let given = given.and_then(|value| value.split_at_checked("bearer ".len()));
-    match given {
-        Some((scheme, token))
-            if scheme.eq_ignore_ascii_case(b"bearer ")
-                && <[u8; 32]>::from(Sha256::digest(token)) == wanted =>
-        {
-            Ok(next.run(request).await)
-        }
-        _ => Err(Refusal::Unauthorized),
-    }
 }

@@ -10,6 +10,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+use crate::ingest::places::Places;
 use crate::ingest::{DoorStatus, Intake};
 use crate::model::{SourceKind, SourceRef, Text};
 use session::Session;
@@ -49,7 +50,7 @@ pub struct MailDoor {
 /// What the door may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct MailDoorLimits {
-    /// Connections at once: 200. Each holds some 20 KB until it sends a mail.
+    /// Connections at once: 200. Each holds some 20 KB until it sends a mail. When all are taken, the slowest gives way.
     pub connections_max: usize,
     /// Bytes of mails that are coming in, all connections together: 256 MiB, five of the largest.
     pub in_flight_bytes_max: usize,
@@ -108,7 +109,7 @@ pub async fn listen(
         status,
     });
     door.status.set_doing("listening");
-    let places = Arc::new(Semaphore::new(limits.connections_max));
+    let places = Places::new(limits.connections_max);
     let mut sessions = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -125,16 +126,13 @@ pub async fn listen(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let Some(place) = places.take() else {
             door.status.note_refused(door.intake.now(), "too many connections at once");
             sessions.spawn(turn_away(stream));
             continue;
         };
         let (door, shutdown) = (Arc::clone(&door), shutdown.clone());
-        sessions.spawn(async move {
-            let _place = place;
-            Session::new(stream, door).run(shutdown).await;
-        });
+        sessions.spawn(Session::new(stream, door, place).run(shutdown));
     }
     if let MailListener::Unix(_, path) = &listener {
         // It may be gone already.

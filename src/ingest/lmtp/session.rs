@@ -2,6 +2,7 @@
 
 use crate::ingest::Batch;
 use crate::ingest::lmtp::{Door, MAIL_BYTES_MAX, Protocol, Stream};
+use crate::ingest::places::Place;
 use crate::model::Text;
 use crate::spool::SpoolError;
 use smtp_proto::request::receiver::{DataReceiver, DummyDataReceiver, RequestReceiver};
@@ -41,6 +42,7 @@ struct Envelope {
 pub(super) struct Session {
     stream: Box<dyn Stream>,
     door: Arc<Door>,
+    place: Place,
     envelope: Envelope,
     is_greeted: bool,
     errors: u32,
@@ -53,6 +55,8 @@ pub(super) struct Session {
 enum End {
     Io,
     Timeout,
+    /// Others wait, and this one was the slowest.
+    GaveWay,
     Closed,
 }
 
@@ -63,10 +67,11 @@ impl From<std::io::Error> for End {
 }
 
 impl Session {
-    pub(super) fn new(stream: Box<dyn Stream>, door: Arc<Door>) -> Self {
+    pub(super) fn new(stream: Box<dyn Stream>, door: Arc<Door>, place: Place) -> Self {
         Self {
             stream,
             door,
+            place,
             envelope: Envelope::default(),
             is_greeted: false,
             errors: 0,
@@ -77,10 +82,12 @@ impl Session {
 
     /// Serves the connection to its end. At shutdown it ends before the next command.
     pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
-        if let Err(End::Timeout) = self.serve(&mut shutdown).await {
-            let answer = b"421 4.4.2 too slow, closing\r\n";
-            let _ = timeout(std::time::Duration::from_secs(1), self.stream.write_all(answer)).await;
-        }
+        let answer: &[u8] = match self.serve(&mut shutdown).await {
+            Err(End::Timeout) => b"421 4.4.2 too slow, closing\r\n",
+            Err(End::GaveWay) => b"421 4.3.2 others wait, try again later\r\n",
+            Ok(()) | Err(End::Io | End::Closed) => b"",
+        };
+        let _ = timeout(std::time::Duration::from_secs(1), self.stream.write_all(answer)).await;
         let _ = timeout(std::time::Duration::from_secs(1), self.stream.shutdown()).await;
     }
 
@@ -248,6 +255,7 @@ impl Session {
         };
         if answer.starts_with('2') {
             self.door.status.note_taken(1, self.door.intake.now());
+            self.place.came_further();
         } else {
             self.note_refused(answer.trim_end());
         }
@@ -338,10 +346,15 @@ impl Session {
     async fn read_more(&mut self, limit: std::time::Duration) -> Result<(), End> {
         let begin = self.input.len();
         self.input.resize(begin + READ_BYTES, 0);
-        let read = timeout(limit, self.stream.read(&mut self.input[begin..])).await;
-        self.input
-            .truncate(begin + read.as_ref().ok().and_then(|read| read.as_ref().ok()).copied().unwrap_or(0));
-        match read.map_err(|_| End::Timeout)?? {
+        let read = tokio::select! {
+            biased;
+            read = timeout(limit, self.stream.read(&mut self.input[begin..])) => {
+                read.map_err(|_| End::Timeout).and_then(|read| Ok(read?))
+            }
+            () = self.place.lost() => Err(End::GaveWay),
+        };
+        self.input.truncate(begin + read.as_ref().copied().unwrap_or(0));
+        match read? {
             0 => Err(End::Closed),
             _ => Ok(()),
         }
