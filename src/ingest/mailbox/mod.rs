@@ -57,13 +57,15 @@ impl Room {
     }
 }
 
+/// The mail, or why it could not be taken whole with what there is of it.
+pub(in crate::ingest) type Taken = Result<Bytes, (Reject, Bytes)>;
+
 /// A mail that was fetched.
 #[derive(Debug, Clone)]
 pub(in crate::ingest) struct Fetched {
     /// Its place in the mailbox: the next one has a higher number.
     pub(in crate::ingest) number: u64,
-    /// The mail, or why it could not be taken whole with what there is of it.
-    pub(in crate::ingest) mail: Result<Bytes, (Reject, Bytes)>,
+    pub(in crate::ingest) mail: Taken,
 }
 
 /// What a mail is, as far as a mailbox may treat it apart.

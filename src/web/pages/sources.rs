@@ -79,9 +79,9 @@ fn door_table(doors: &[SourceDoor], now_unix: i64) -> Table {
             source => format!("{}:{source}", door.source_kind),
         };
         let state = match (door.is_up, door.doing.as_str()) {
-            (_, "") => Cell::text("starting"),
-            (true, doing) => Cell::text(format!("✓ {doing}")).tone("good"),
-            (false, doing) => Cell::text(format!("✗ {doing}")).tone("bad"),
+            (_, "") => Cell::word("starting"),
+            (true, doing) => Cell::word(format!("✓ {doing}")).tone("good"),
+            (false, doing) => Cell::word(format!("✗ {doing}")).tone("bad"),
         };
         Row::new(vec![
             Cell::text(name).sub(door.place.clone()),
@@ -117,7 +117,7 @@ fn refused_cell(refused: &[(String, u64)]) -> Cell {
 
 fn fault_cell(door: &SourceDoor, now_unix: i64) -> Cell {
     let Some(words) = &door.last_fault else { return Cell::text("none") };
-    let cell = Cell::text(words.clone()).tone(if door.is_up { "" } else { "bad" });
+    let cell = Cell::reply(words.clone());
     match door.last_fault_unix {
         Some(at) => cell.sub(format!("{}, {} UTC", format::ago(at, now_unix), format::minute(at))),
         None => cell,
