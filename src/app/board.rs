@@ -79,7 +79,7 @@ impl Board {
             place: format!("webhook POST /v1/in/{}", provider.name()),
             doing: if self.webhooks_set_up.contains(&provider) { "listening" } else { "not set up" }
                 .to_owned(),
-            is_up: self.webhooks_set_up.contains(&provider),
+            is_up: self.webhooks_set_up.contains(&provider).then_some(true),
             taken: Some(status.items),
             last_taken_unix: status.last_taken.map(Timestamp::seconds),
             refused: status.refused.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
@@ -96,7 +96,7 @@ impl Board {
             source_kind: "http".to_owned(),
             place: "HTTP POST /v1/events, /v1/in/…".to_owned(),
             doing: "listening".to_owned(),
-            is_up: true,
+            is_up: Some(true),
             refused: reasons([("broken line", counts.refused_items), ("no room", counts.turned_away)]),
             ..SourceDoor::default()
         }
@@ -108,7 +108,7 @@ fn of_door(door: SourceDoor, status: &DoorStatus) -> SourceDoor {
     with_fault(
         SourceDoor {
             doing: state.doing.to_owned(),
-            is_up: !state.is_held_up,
+            is_up: Some(!state.is_held_up),
             taken: Some(state.taken),
             last_taken_unix: state.last_taken.map(Timestamp::seconds),
             refused: reasons([("refused", state.refused)]),
@@ -124,7 +124,8 @@ fn of_tail(door: SourceDoor, status: &TailStatus) -> SourceDoor {
     let is_up = state.fault.is_none();
     let doing = if is_up { "following" } else { "waiting" };
     let last_taken_unix = state.last_read.map(Timestamp::seconds);
-    with_fault(SourceDoor { doing: doing.to_owned(), is_up, last_taken_unix, ..door }, state.last_fault)
+    let door = SourceDoor { doing: doing.to_owned(), is_up: Some(is_up), last_taken_unix, ..door };
+    with_fault(door, state.last_fault)
 }
 
 fn with_fault(door: SourceDoor, fault: Option<DoorFault>) -> SourceDoor {
