@@ -3,15 +3,19 @@
 //! Way: whoever opens a door posts its status here; `status` reads the board whenever a page asks.
 
 use crate::ingest::tail::TailStatus;
-use crate::ingest::webhook::WebhookCounts;
+use crate::ingest::webhook::{WebhookCounts, WebhookStatus};
 use crate::ingest::{DoorFault, DoorStatus, Intake};
 use crate::model::{SourceRef, Timestamp};
+use crate::parse::webhook::Provider;
 use crate::web::SourceDoor;
+use std::collections::BTreeMap;
 
 /// The doors of this process.
 pub(super) struct Board {
     posted: Vec<Posted>,
     webhooks: WebhookCounts,
+    /// Those with settings; the others refuse everything.
+    webhooks_set_up: Vec<Provider>,
     intake: Intake,
 }
 
@@ -28,7 +32,7 @@ enum Status {
 
 impl Board {
     pub(super) fn new(intake: Intake) -> Self {
-        Self { posted: Vec::new(), webhooks: WebhookCounts::default(), intake }
+        Self { posted: Vec::new(), webhooks: WebhookCounts::default(), webhooks_set_up: Vec::new(), intake }
     }
 
     /// A new door; `place` says what it is and where.
@@ -45,8 +49,8 @@ impl Board {
         status
     }
 
-    pub(super) fn webhooks(&mut self, counts: WebhookCounts) {
-        self.webhooks = counts;
+    pub(super) fn webhooks(&mut self, counts: WebhookCounts, set_up: Vec<Provider>) {
+        (self.webhooks, self.webhooks_set_up) = (counts, set_up);
     }
 
     pub(super) fn read(&self) -> Vec<SourceDoor> {
@@ -65,12 +69,17 @@ impl Board {
         posted.chain(self.of_webhooks()).chain([self.of_http()]).collect()
     }
 
-    fn of_webhooks(&self) -> impl Iterator<Item = SourceDoor> {
-        self.webhooks.now().into_iter().map(|(provider, status)| SourceDoor {
+    fn of_webhooks(&self) -> impl Iterator<Item = SourceDoor> + '_ {
+        let mut counts: BTreeMap<Provider, WebhookStatus> = self.webhooks.now().into_iter().collect();
+        for provider in &self.webhooks_set_up {
+            counts.entry(*provider).or_default();
+        }
+        counts.into_iter().map(|(provider, status)| SourceDoor {
             source_kind: provider.kind().name().to_owned(),
             place: format!("webhook POST /v1/in/{}", provider.name()),
-            doing: "listening".to_owned(),
-            is_up: true,
+            doing: if self.webhooks_set_up.contains(&provider) { "listening" } else { "not set up" }
+                .to_owned(),
+            is_up: self.webhooks_set_up.contains(&provider).then_some(true),
             taken: Some(status.items),
             last_taken_unix: status.last_taken.map(Timestamp::seconds),
             refused: status.refused.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
@@ -87,7 +96,7 @@ impl Board {
             source_kind: "http".to_owned(),
             place: "HTTP POST /v1/events, /v1/in/…".to_owned(),
             doing: "listening".to_owned(),
-            is_up: true,
+            is_up: Some(true),
             refused: reasons([("broken line", counts.refused_items), ("no room", counts.turned_away)]),
             ..SourceDoor::default()
         }
@@ -99,7 +108,7 @@ fn of_door(door: SourceDoor, status: &DoorStatus) -> SourceDoor {
     with_fault(
         SourceDoor {
             doing: state.doing.to_owned(),
-            is_up: !state.is_held_up,
+            is_up: Some(!state.is_held_up),
             taken: Some(state.taken),
             last_taken_unix: state.last_taken.map(Timestamp::seconds),
             refused: reasons([("refused", state.refused)]),
@@ -115,7 +124,8 @@ fn of_tail(door: SourceDoor, status: &TailStatus) -> SourceDoor {
     let is_up = state.fault.is_none();
     let doing = if is_up { "following" } else { "waiting" };
     let last_taken_unix = state.last_read.map(Timestamp::seconds);
-    with_fault(SourceDoor { doing: doing.to_owned(), is_up, last_taken_unix, ..door }, state.last_fault)
+    let door = SourceDoor { doing: doing.to_owned(), is_up: Some(is_up), last_taken_unix, ..door };
+    with_fault(door, state.last_fault)
 }
 
 fn with_fault(door: SourceDoor, fault: Option<DoorFault>) -> SourceDoor {

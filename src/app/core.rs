@@ -1,8 +1,8 @@
 //! Database, spool and pipeline: all but doors and pages.
 
-use crate::app::Database;
 use crate::app::database::read_secret;
 use crate::app::resolver::resolver;
+use crate::app::{Database, mailboxes};
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
 use crate::config::{Authentication, Config, Sources};
 use crate::model::{Keyring, SourceRef};
@@ -193,6 +193,7 @@ pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
     reader_options(&config.sources)?;
     Labels::new(&config.labels)?;
     marks(config)?;
+    mailboxes::check(&config.sources)?;
     for file in [&config.http.token_file, &config.embedded.token_file, &config.clickhouse.password_file] {
         file.as_deref().map(read_secret).transpose()?;
     }

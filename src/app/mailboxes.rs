@@ -83,6 +83,27 @@ impl Collecting<'_> {
     }
 }
 
+/// Checks what can be checked without a connection: certificates, and files with secrets.
+pub(super) fn check(sources: &config::Sources) -> anyhow::Result<()> {
+    for settings in &sources.imap {
+        let name = || format!("IMAP account `{}`", settings.name);
+        account(settings).with_context(name)?;
+        let oauth2 = settings.oauth2.as_ref();
+        let secrets = [
+            settings.password_file.as_ref(),
+            settings.token_file.as_ref(),
+            oauth2.map(|oauth2| &oauth2.client_secret_file),
+            oauth2.and_then(|oauth2| oauth2.refresh_token_file.as_ref()),
+        ];
+        for path in secrets.into_iter().flatten() {
+            std::fs::read_to_string(path)
+                .with_context(|| format!("{} cannot be read", path.display()))
+                .with_context(name)?;
+        }
+    }
+    Ok(())
+}
+
 fn account(settings: &ImapAccount) -> anyhow::Result<Account> {
     let tls = || client_tls(settings.ca_file.as_deref());
     let security = match settings.security {

@@ -8,7 +8,9 @@
 //!
 //! The folder is polled, for the reasons that `tail` gives.
 
-use crate::ingest::mailbox::{BEGINNING_BYTES, Fetched, GROUP_BYTES, GROUP_MAILS, Mailbox, WATCH_INTERVAL};
+use crate::ingest::mailbox::{
+    BEGINNING_BYTES, Fetched, GROUP_BYTES, GROUP_MAILS, Mailbox, Taken, WATCH_INTERVAL,
+};
 use crate::model::{RejectReason, Text};
 use crate::parse::Reject;
 use crate::parse::mail::MAIL_BYTES_MAX;
@@ -133,7 +135,6 @@ impl Maildir {
                 Ok(mail) => {
                     bytes += mail.as_ref().map_or(0, |bytes| bytes.len() as u64);
                     let number = group.mails.len() as u64;
-                    let mail = mail.map(Into::into).map_err(|(reject, beginning)| (reject, beginning.into()));
                     group.mails.push(Fetched { number, mail });
                     group.names.push(name.clone());
                 }
@@ -182,20 +183,18 @@ fn name_in_cur(name: &OsString) -> OsString {
     name
 }
 
-/// Why a mail is not taken whole, and its beginning.
-type TooLarge = (Reject, Vec<u8>);
-
-fn read_mail(path: &Path) -> io::Result<Result<Vec<u8>, TooLarge>> {
+/// A mail, or why it is too large with its beginning.
+fn read_mail(path: &Path) -> io::Result<Taken> {
     let mut file = File::open(path)?;
     let size_bytes = file.metadata()?.len();
     let mut bytes = Vec::new();
     if size_bytes > MAIL_BYTES_MAX as u64 {
         file.take(u64::from(BEGINNING_BYTES)).read_to_end(&mut bytes)?;
         let message = format!("the mail has {size_bytes} bytes, the most is {MAIL_BYTES_MAX}");
-        return Ok(Err((Reject::new(RejectReason::TooLarge, message), bytes)));
+        return Ok(Err((Reject::new(RejectReason::TooLarge, message), bytes.into())));
     }
     file.by_ref().take(MAIL_BYTES_MAX as u64).read_to_end(&mut bytes)?;
-    Ok(Ok(bytes))
+    Ok(Ok(bytes.into()))
 }
 
 #[cfg(test)]

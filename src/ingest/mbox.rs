@@ -54,7 +54,7 @@ pub async fn watch(
         let room = mailbox.room.take(GROUP_BYTES + MAIL_BYTES_MAX as u64).await;
         let (path_read, known) = (path.clone(), positions.clone());
         let read = tokio::task::spawn_blocking(move || next_group(&path_read, &known)).await;
-        let found = match read.unwrap_or_else(|fault| Err(fault.into())) {
+        let found = match read.unwrap_or_else(|fault| Err(io::Error::other(fault))) {
             Ok(found) => {
                 mailbox.note_well();
                 found.filter(|found| !found.mails.is_empty())
@@ -231,7 +231,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("box");
         let write = |numbers: &[u32]| {
-            fs::write(&path, numbers.iter().map(|number| message(*number)).collect::<String>()).unwrap()
+            fs::write(&path, numbers.iter().map(|number| message(*number)).collect::<String>()).unwrap();
         };
         write(&[1, 2, 3]);
         let file = id_at(&path).unwrap().unwrap();

@@ -200,8 +200,8 @@ impl Snapshot {
         }
         let kind = ConstGauge::new(0_i64).metric_type();
         let mut family = encoder.encode_descriptor("door_up", "1 when a door does its work", None, kind)?;
-        for door in doors {
-            ConstGauge::new(i64::from(door.is_up)).encode(family.encode_family(&door_labels(door))?)?;
+        for (door, is_up) in doors.iter().filter_map(|door| Some((door, door.is_up?))) {
+            ConstGauge::new(i64::from(is_up)).encode(family.encode_family(&door_labels(door))?)?;
         }
         Ok(())
     }
@@ -261,6 +261,7 @@ mod tests {
             source_kind: "mail".to_owned(),
             source: "box".to_owned(),
             place: "IMAP folder INBOX".to_owned(),
+            is_up: Some(false),
             taken: Some(3),
             refused: vec![("refused".to_owned(), 1)],
             ..SourceDoor::default()

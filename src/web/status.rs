@@ -69,8 +69,8 @@ pub struct SourceDoor {
     pub place: String,
     /// What it does now, in a few words.
     pub doing: String,
-    /// Whether it does its work.
-    pub is_up: bool,
+    /// Whether it does its work; `None` for a webhook that is not set up and has none to do.
+    pub is_up: Option<bool>,
     /// Items that are in the spool; `None` where they are counted by the ledger alone.
     pub taken: Option<u64>,
     pub last_taken_unix: Option<i64>,

@@ -25,8 +25,13 @@ pub(crate) struct Dovecot {
 }
 
 impl Dovecot {
-    /// Starts one with an empty INBOX. `introspection` is where it asks whether a token of XOAUTH2 counts.
-    pub(crate) fn start(introspection: Option<&str>) -> Self {
+    /// Starts one with an empty INBOX.
+    pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one with more settings, as they stand in `dovecot.conf`.
+    pub(crate) fn start_with(more: &str) -> Self {
         let program =
             ["/usr/sbin/dovecot", "/usr/local/sbin/dovecot"].into_iter().any(|path| Path::new(path).exists());
         assert!(
@@ -41,7 +46,7 @@ impl Dovecot {
         }
         dovecot.make_folder(&dovecot.file("home"));
         dovecot.write_certificate();
-        fs::write(dovecot.file("dovecot.conf"), dovecot.configuration(introspection)).unwrap();
+        fs::write(dovecot.file("dovecot.conf"), dovecot.configuration(more)).unwrap();
         dovecot.run();
         dovecot
     }
@@ -137,7 +142,7 @@ impl Dovecot {
         fs::write(self.file("key.pem"), signed.signing_key.serialize_pem()).unwrap();
     }
 
-    fn configuration(&self, introspection: Option<&str>) -> String {
+    fn configuration(&self, more: &str) -> String {
         let dir = self.dir.path().display();
         let owner = fs::metadata(self.dir.path()).unwrap();
         let (uid, gid) = if self.is_root() { (NOBODY, NOBODY) } else { (owner.uid(), owner.gid()) };
@@ -149,14 +154,6 @@ impl Dovecot {
             let name = name.trim();
             format!("default_internal_user = {name}\ndefault_login_user = {name}\ndefault_internal_group =\n")
         };
-        let oauth2 = introspection.map_or(String::new(), |url| {
-            let settings = format!(
-                "introspection_mode = post\nintrospection_url = {url}\nusername_attribute = username\n\
-                 active_attribute = active\nactive_value = true\n"
-            );
-            fs::write(self.file("oauth2.conf"), settings).unwrap();
-            format!("passdb {{\n  driver = oauth2\n  mechanisms = xoauth2\n  args = {dir}/oauth2.conf\n}}\n")
-        });
         let (port, tls_port) = (self.port, self.tls_port);
         format!(
             "base_dir = {dir}/run\nstate_dir = {dir}/state\nlog_path = {dir}/dovecot.log\n{users}protocols = imap\n\
@@ -165,7 +162,7 @@ impl Dovecot {
              mail_max_userip_connections = 50\nfirst_valid_uid = 1\n\
              service imap-login {{\n  chroot =\n  inet_listener imap {{\n    port = {port}\n  }}\n\
              inet_listener imaps {{\n    port = {tls_port}\n    ssl = yes\n  }}\n}}\n\
-             service anvil {{\n  chroot =\n}}\nservice stats {{\n  chroot =\n}}\n{oauth2}\
+             service anvil {{\n  chroot =\n}}\nservice stats {{\n  chroot =\n}}\n{more}\
              passdb {{\n  driver = static\n  mechanisms = plain login\n  args = password={PASSWORD}\n}}\n\
              userdb {{\n  driver = static\n  args = uid={uid} gid={gid} home={dir}/home allow_all_users=yes\n}}\n"
         )

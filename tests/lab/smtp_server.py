@@ -65,6 +65,9 @@ class Receiver:
             await asyncio.wait_for(Session(self, reader, writer).run(), SESSION_SECONDS_MAX)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.TimeoutError, ssl.SSLError):
             pass
+        except asyncio.CancelledError:
+            # The run ends while a relay keeps its connection open.
+            pass
         finally:
             writer.close()
 

@@ -15,7 +15,7 @@
 use crate::ingest::imap::connection::{Connection, LISTED_MAX, Opened};
 use crate::ingest::imap::{Action, Fault, FolderOptions};
 use crate::ingest::mailbox::{
-    BEGINNING_BYTES, Fetched, GROUP_BYTES, GROUP_MAILS, MailGroup, Mailbox, too_large,
+    BEGINNING_BYTES, Fetched, GROUP_BYTES, GROUP_MAILS, MailGroup, Mailbox, Taken, too_large,
 };
 use crate::model::{FilePosition, RejectReason, Text};
 use crate::parse::Reject;
@@ -319,7 +319,7 @@ impl Visit<'_> {
 }
 
 /// A server may name too small a size.
-fn whole_mail(mail: Bytes, bytes_max: u64) -> Result<Bytes, (Reject, Bytes)> {
+fn whole_mail(mail: Bytes, bytes_max: u64) -> Taken {
     if mail.len() as u64 > bytes_max {
         let beginning = mail.slice(..mail.len().min(BEGINNING_BYTES as usize));
         return Err((too_large(mail.len() as u64, bytes_max), beginning));

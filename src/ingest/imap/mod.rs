@@ -105,7 +105,7 @@ pub async fn collect(
         if folder.was_reached() {
             wait = BACK_OFF_MIN;
         }
-        mailbox.status.set_doing("waiting to connect again");
+        mailbox.status.set_doing("waiting to reconnect");
         mailbox.pause(wait).await;
         wait = (wait * 2).min(BACK_OFF_MAX);
     }

@@ -1,6 +1,6 @@
 //! What all doors share that fetch mail by themselves: IMAP folders, Maildir folders, mbox files.
 //!
-//! Way: the door finds mails and hands them to [`Mailbox::deliver`] in groups; when that returns, they are synced, and
+//! Way: the door finds mails and hands them to `Mailbox::deliver` in groups; when that returns, they are synced, and
 //! only then may the door move or delete them.
 //!
 //! There is no file of positions: the place up to which a mailbox has been read stands in the spool, with the last mail
@@ -57,18 +57,20 @@ impl Room {
     }
 }
 
+/// The mail, or why it could not be taken whole with what there is of it.
+pub(in crate::ingest) type Taken = Result<Bytes, (Reject, Bytes)>;
+
 /// A mail that was fetched.
 #[derive(Debug, Clone)]
 pub(in crate::ingest) struct Fetched {
     /// Its place in the mailbox: the next one has a higher number.
     pub(in crate::ingest) number: u64,
-    /// The mail, or why it could not be taken whole with what there is of it.
-    pub(in crate::ingest) mail: Result<Bytes, (Reject, Bytes)>,
+    pub(in crate::ingest) mail: Taken,
 }
 
 /// What a mail is, as far as a mailbox may treat it apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MailGroup {
+pub(in crate::ingest) enum MailGroup {
     Report,
     Bounce,
     Complaint,

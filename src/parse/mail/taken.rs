@@ -1,6 +1,6 @@
 //! Mails that a door could not take in whole: too large for its setting, or not handed out by their mailbox.
 //!
-//! Way: the door puts one field in front of what it has of the mail ([`stand_in`]) and spools that; [`check`] finds the
+//! Way: the door puts one field in front of what it has of the mail ([`stand_in`]) and spools that; `check` finds the
 //! field when the mail is read, so that the mail stands in the ledger and among the rejects like any other.
 //!
 //! Who writes the field into a mail of his own has that mail rejected, and nothing else.

@@ -79,9 +79,10 @@ fn door_table(doors: &[SourceDoor], now_unix: i64) -> Table {
             source => format!("{}:{source}", door.source_kind),
         };
         let state = match (door.is_up, door.doing.as_str()) {
-            (_, "") => Cell::text("starting"),
-            (true, doing) => Cell::text(format!("✓ {doing}")).tone("good"),
-            (false, doing) => Cell::text(format!("✗ {doing}")).tone("bad"),
+            (_, "") => Cell::word("starting"),
+            (None, doing) => Cell::word(doing),
+            (Some(true), doing) => Cell::word(format!("✓ {doing}")).tone("good"),
+            (Some(false), doing) => Cell::word(format!("✗ {doing}")).tone("bad"),
         };
         Row::new(vec![
             Cell::text(name).sub(door.place.clone()),
@@ -117,7 +118,7 @@ fn refused_cell(refused: &[(String, u64)]) -> Cell {
 
 fn fault_cell(door: &SourceDoor, now_unix: i64) -> Cell {
     let Some(words) = &door.last_fault else { return Cell::text("none") };
-    let cell = Cell::text(words.clone()).tone(if door.is_up { "" } else { "bad" });
+    let cell = Cell::text(words.clone());
     match door.last_fault_unix {
         Some(at) => cell.sub(format!("{}, {} UTC", format::ago(at, now_unix), format::minute(at))),
         None => cell,
@@ -229,7 +230,7 @@ mod tests {
             source: "box".to_owned(),
             place: "IMAP folder INBOX at imap.example.com".to_owned(),
             doing: "waiting by IDLE".to_owned(),
-            is_up: true,
+            is_up: Some(true),
             taken: Some(5000),
             ..SourceDoor::default()
         }
@@ -240,7 +241,7 @@ mod tests {
         let fine = html(vec![door()], None);
         assert!(fine.contains("✓ waiting by IDLE") && fine.contains("5,000"), "{fine}");
         let broken = SourceDoor {
-            is_up: false,
+            is_up: Some(false),
             faults: 3,
             last_fault: Some("log in: <b>NO</b>".to_owned()),
             last_fault_unix: Some(1_785_585_200),
