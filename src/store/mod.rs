@@ -17,6 +17,7 @@ pub mod query;
 mod recent;
 mod retention;
 mod sent;
+mod suppression;
 mod tls_report;
 
 pub use batch::{Batch, BatchLabel, LedgerEntry, RejectEntry, Sealed};
@@ -30,6 +31,7 @@ pub use mails::MailEntry;
 pub use migrate::{MigrateError, Migrated};
 pub use native::Mark as BlockMark;
 pub use sent::{SentEvent, SentKeys};
+pub use suppression::*;
 pub use tls_report::{TlsFailureRow, TlsPolicyRow};
 
 use clickhouse::Client;
