@@ -12,6 +12,7 @@
 pub mod feed;
 pub mod fold;
 pub mod index;
+pub mod list;
 pub mod postfix;
 pub mod rules;
 pub mod sequence;

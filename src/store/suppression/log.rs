@@ -223,6 +223,35 @@ impl Store {
         SuppressionStream::of("suppressions_newest", query)?.all().await
     }
 
+    /// Records that suppress until a time between `after` (excluded) and `until`, as
+    /// [`Store::suppression_steps`] gives them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Query`].
+    pub fn suppressions_ending(
+        &self,
+        after: Timestamp,
+        until: Timestamp,
+    ) -> Result<SuppressionStream, StoreError> {
+        let query = self
+            .log_query(include_str!("ending.sql"), FOLDED)
+            .param("after_us", after.0)
+            .param("until_us", until.0);
+        SuppressionStream::of("suppressions_ending", query)
+    }
+
+    /// The last place of each writer.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Query`].
+    pub async fn suppression_places(&self) -> Result<Vec<Seq>, StoreError> {
+        let places = self.client.query_raw(include_str!("places.sql")).fetch_all::<u64>().await;
+        let places = places.map_err(|source| StoreError::Query { query: "suppression_places", source })?;
+        Ok(places.into_iter().map(Seq).collect())
+    }
+
     /// All records of addresses behind `after` (of all with an empty one), in the order of addresses and places.
     ///
     /// # Errors

@@ -25,11 +25,7 @@ fn key_of(address: Text, (scope, tenant, name): (&str, &str, &str), mail_type: i
     Key {
         address,
         scope: Scope::from_parts(scope, tenant, name).unwrap_or_default(),
-        mail_type: MailType::ALL
-            .iter()
-            .copied()
-            .find(|known| *known as i8 == mail_type)
-            .unwrap_or_default(),
+        mail_type: MailType::ALL.iter().copied().find(|known| *known as i8 == mail_type).unwrap_or_default(),
         reason: Reason::from_name(reason).unwrap_or(Reason::Manual),
     }
 }

@@ -156,11 +156,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Query`].
-    pub fn rule_history(
-        &self,
-        since: Timestamp,
-        window: Timestamp,
-    ) -> Result<RuleEventStream, StoreError> {
+    pub fn rule_history(&self, since: Timestamp, window: Timestamp) -> Result<RuleEventStream, StoreError> {
         let query = self
             .rule_query(include_str!("rule_history.sql"))
             .param("since_us", since.0)
