@@ -3,6 +3,7 @@
 use crate::app::Database;
 use crate::app::database::read_secret;
 use crate::app::resolver::resolver;
+use crate::app::suppression;
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
 use crate::config::{Authentication, Config, Sources};
 use crate::model::{Keyring, SourceRef};
@@ -25,6 +26,8 @@ pub struct Core {
     pub database: Database,
     pub spool: Spool,
     pub pipeline: Pipeline,
+    /// Turns true when the database answers and its tables are up to date.
+    pub is_ready: watch::Receiver<bool>,
     stop: watch::Sender<bool>,
 }
 
@@ -59,9 +62,9 @@ impl Core {
         };
         let classifier = Classifier::new(rules, CACHE_ENTRIES);
         let (stop, stopped) = watch::channel(false);
-        let store = StoreAccess { store: database.store.clone(), is_ready };
+        let store = StoreAccess { store: database.store.clone(), is_ready: is_ready.clone() };
         let pipeline = Pipeline::start(options, spool.clone(), store, classifier, stopped)?;
-        Ok(Self { database, spool, pipeline, stop })
+        Ok(Self { database, spool, pipeline, is_ready, stop })
     }
 
     /// Waits until everything that is in the spool now has been stored.
@@ -84,7 +87,7 @@ impl Core {
     ///
     /// The fault that had ended the pipeline, if one had.
     pub async fn close(self) -> anyhow::Result<()> {
-        let Self { database, spool, pipeline, stop } = self;
+        let Self { database, spool, pipeline, stop, .. } = self;
         stop.send_replace(true);
         let ended = pipeline.join().await;
         drop(spool);
@@ -189,6 +192,7 @@ pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
     reader_options(&config.sources)?;
     Labels::new(&config.labels)?;
     marks(config)?;
+    suppression::check(&config.suppression)?;
     for file in [&config.http.token_file, &config.embedded.token_file, &config.clickhouse.password_file] {
         file.as_deref().map(read_secret).transpose()?;
     }

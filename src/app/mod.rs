@@ -14,6 +14,7 @@ mod replay;
 mod resolver;
 mod serve;
 mod status;
+mod suppression;
 mod webhooks;
 
 pub use core::Core;

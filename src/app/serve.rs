@@ -4,7 +4,7 @@ use crate::app::access::{self, Access};
 use crate::app::database::{read_secret, read_token};
 use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
-use crate::app::{Core, Replayed, enrich, mail_doors, replay, webhooks};
+use crate::app::{Core, Replayed, enrich, mail_doors, replay, suppression, webhooks};
 use crate::config::Config;
 use crate::ingest::Intake;
 use crate::ingest::http::{self, HttpOptions};
@@ -65,10 +65,12 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     mail_doors::open(&config.sources.mail, &intake, &stopped, &mut tasks).await?;
     let webhooks = webhooks::routes(&config.webhooks, intake.clone())?;
     open_engine(config, &core, &stopped, &mut tasks).await?;
+    let list = suppression::start(config, &core, &stopped, &mut tasks).await?;
     enrich::start(config, core.database.store.clone(), stopped.clone(), &mut tasks)?;
 
     let state = WebState {
         store: core.database.store.clone(),
+        list,
         status: status_source(
             core.spool.clone(),
             config.spool.bytes_max,

@@ -6,10 +6,12 @@
 
 mod feedback;
 mod load;
+mod suppression;
 mod webhooks;
 
 pub use feedback::{Authentication, Reports, ReturnPath};
 pub use load::{ConfigError, load};
+pub use suppression::{MapAnswers, Suppression, SuppressionMap, WhenNotLoaded};
 pub use webhooks::{SecretFrom, SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,7 @@ pub struct Config {
     pub reports: Reports,
     pub authentication: Authentication,
     pub webhooks: Webhooks,
+    pub suppression: Suppression,
     /// What the relay's log does not say itself: which IP, pool, stream, tenant or campaign an event belongs to.
     pub labels: Vec<Label>,
 }
@@ -54,6 +57,7 @@ impl Default for Config {
             reports: Reports::default(),
             authentication: Authentication::default(),
             webhooks: Webhooks::default(),
+            suppression: Suppression::default(),
             labels: Vec::new(),
         }
     }

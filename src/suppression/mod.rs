@@ -15,5 +15,6 @@ pub mod index;
 pub mod list;
 pub mod postfix;
 pub mod rules;
+pub mod runner;
 pub mod sequence;
 pub mod unsubscribe;

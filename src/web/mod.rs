@@ -21,6 +21,7 @@ pub use status::{SourceStatus, SpoolStatus, Status, StatusSource};
 
 use crate::store::query::{SourceFreshness, TimeRange};
 use crate::store::{Store, StoreError};
+use crate::suppression::list::List;
 use crate::web::memo::Memo;
 use axum::Router;
 use axum::http::{HeaderValue, header};
@@ -44,6 +45,8 @@ const FRESHNESS_AGE_MAX_S: i64 = 5;
 #[derive(Clone)]
 pub struct WebState {
     pub store: Store,
+    /// The suppression list.
+    pub list: List,
     pub status: StatusSource,
     /// Says on every page that this is no live mail, such as "This is a recording of …".
     pub demo: Option<String>,

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::model::Timestamp;
 use crate::store::query::{Dimension, Filter, TimeRange};
 use crate::store::{Store, StoreError};
+use crate::suppression::list::List;
 use crate::web::{Status, StatusSource, WebState, router};
 use anyhow::Context;
 use axum::body::Body;
@@ -165,6 +166,9 @@ async fn page_times(store: &Store, end_unix: i64, seconds: i64, runs: u16) -> an
     CLOCK_UNIX.store(end_unix, Ordering::Relaxed);
     let pages = router(WebState {
         store: store.clone(),
+        list: List::new(store.clone(), "bench".into(), || {
+            Timestamp::from_seconds(CLOCK_UNIX.load(Ordering::Relaxed))
+        }),
         status: StatusSource::new(Status::default),
         demo: None,
         clock: || CLOCK_UNIX.load(Ordering::Relaxed),

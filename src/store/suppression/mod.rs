@@ -12,7 +12,7 @@ mod writers;
 
 pub use log::SuppressionStream;
 pub use reviews::{HeldRow, ReviewRow};
-pub use rule_events::{RULE_EVENTS_MAX, RuleEventStream, RuleEvents};
+pub use rule_events::{RULE_EVENTS_MAX, RuleEventStream, RuleEvents, RuleHistory};
 pub use runs::{RunEntry, RunRow};
 pub use writers::WriterClaim;
 

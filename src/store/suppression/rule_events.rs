@@ -19,6 +19,23 @@ pub struct RuleEvents {
     pub last_seq: u64,
 }
 
+/// Which past events are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct RuleHistory {
+    pub ingest_node: Text,
+    /// Events of later spool records are left out.
+    pub until_seq: u64,
+    /// The stretch: from the first time to before the second.
+    pub from: Timestamp,
+    pub until: Timestamp,
+    /// Of failures before `window`, those of these groups and reasons; of deliveries before it, those to recipients
+    /// that had such a failure after `since`.
+    pub since: Timestamp,
+    pub window: Timestamp,
+    pub groups: Vec<Text>,
+    pub reasons: Vec<Text>,
+}
+
 /// Which columns a rule may ask for.
 const COLUMNS: &str = include_str!("parts/rule_event.sql");
 
@@ -150,17 +167,23 @@ impl Store {
         Ok(RuleEvents { events, last_seq })
     }
 
-    /// The events of all spools since a time that rules with a memory need to know: failures, and deliveries to
-    /// whoever had one. Since `window` all deliveries.
+    /// The events of a stretch of time that rules with a memory need to know, by time.
     ///
     /// # Errors
     ///
     /// [`StoreError::Query`].
-    pub fn rule_history(&self, since: Timestamp, window: Timestamp) -> Result<RuleEventStream, StoreError> {
+    pub fn rule_history(&self, asked: &RuleHistory) -> Result<RuleEventStream, StoreError> {
+        let texts = |names: &[Text]| names.iter().map(Text::to_string).collect::<Vec<_>>();
         let query = self
             .rule_query(include_str!("rule_history.sql"))
-            .param("since_us", since.0)
-            .param("window_us", window.0);
+            .param("ingest_node", asked.ingest_node.as_str())
+            .param("until_seq", asked.until_seq)
+            .param("from_us", asked.from.0)
+            .param("until_us", asked.until.0)
+            .param("since_us", asked.since.0)
+            .param("window_us", asked.window.0)
+            .param("groups", texts(&asked.groups))
+            .param("reasons", texts(&asked.reasons));
         Ok(RuleEventStream(query.fetch().map_err(failed)?))
     }
 

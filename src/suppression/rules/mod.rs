@@ -117,8 +117,12 @@ impl Rules {
         const FOR_EVER: i64 = 365 * DAY;
         let counted = self.rules.iter().filter(|rule| rule.count > 1);
         let longest = counted.map(|rule| rule.within.unwrap_or(FOR_EVER)).max().unwrap_or(0);
-        let window = i64::from(self.guard.window_minutes) * MINUTE;
-        longest.max(window).div_euclid(DAY) + 1
+        longest.max(self.guard_window_us()).div_euclid(DAY) + 1
+    }
+
+    /// Microseconds of outcomes at a receiver that the guard looks at.
+    pub fn guard_window_us(&self) -> i64 {
+        i64::from(self.guard.window_minutes) * MINUTE
     }
 }
 
