@@ -150,7 +150,7 @@ fn judge(clues: &Clues, found: Option<&Match<'_>>) -> (Trust, Text) {
 /// Whether the sent event already told what the feedback tells: a relay's own notice repeats the failure in its log.
 fn says_the_same(event_type: EventType, sent: &SentEvent) -> bool {
     match event_type {
-        EventType::Bounced | EventType::Expired => sent.is_failure(),
+        EventType::Bounced | EventType::Expired => sent.is_failure() || sent.is_suppressed(),
         EventType::Complained => sent.is_complaint(),
         _ => false,
     }

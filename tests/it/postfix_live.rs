@@ -9,27 +9,28 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The lab's standard run. It ends with its standard input, so it cannot outlive the test.
-struct Lab {
+/// A run of the lab. It ends with its standard input, so it cannot outlive the test.
+pub(crate) struct Lab {
     child: Child,
     said: BufReader<ChildStdout>,
 }
 
 impl Lab {
-    fn start(dir: &Path) -> Self {
-        let mut child = Command::new(repository("tests/lab/standard.py"))
+    pub(crate) fn start(script: &str, dir: &Path, arguments: &[String]) -> Self {
+        let mut child = Command::new(repository("tests/lab").join(script))
             .arg("--dir")
             .arg(dir)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("tests/lab/standard.py can be started; it needs python3");
+            .expect("the scripts in tests/lab can be started; they need python3");
         let said = BufReader::new(child.stdout.take().unwrap());
         Self { child, said }
     }
 
     /// Waits for the next line, which must be of that event.
-    fn wait_for(&mut self, event: &str) -> Value {
+    pub(crate) fn wait_for(&mut self, event: &str) -> Value {
         let mut line = String::new();
         self.said.read_line(&mut line).unwrap();
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
@@ -39,14 +40,14 @@ impl Lab {
         said
     }
 
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         drop(self.child.stdin.take());
         assert!(self.child.wait().unwrap().success(), "the lab did not end well");
     }
 }
 
 /// Whether the lab can run here. That it cannot is a failure, unless it is said to be known.
-fn can_run() -> bool {
+pub(crate) fn can_run() -> bool {
     // The folder of this process belongs to its user: 0 for root.
     let is_root =
         std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
@@ -75,7 +76,7 @@ async fn the_outcome_of_every_recipient_of_a_live_postfix_is_known() {
     let maillog = lab_dir.path().join("log/maillog");
     place.set(&support::follow("relay1", &maillog));
     let server = place.serve().await;
-    let mut lab = Lab::start(lab_dir.path());
+    let mut lab = Lab::start("standard.py", lab_dir.path(), &[]);
     assert_eq!(lab.wait_for("ready")["maillog"], maillog.to_str().unwrap());
     let injected = lab.wait_for("injected");
     lab.wait_for("done");

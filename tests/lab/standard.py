@@ -153,7 +153,7 @@ def check(sent: list[dict], answers: list[Answer], relay: Relay) -> None:
 
 async def run(options: argparse.Namespace, ended: asyncio.Event) -> None:
     directory = os.path.abspath(options.dir)
-    _make_ready(directory)
+    make_ready(directory)
     with open(f"{HERE}/standard.toml", "rb") as file:
         script = tomllib.load(file)
     answers: list[Answer] = []
@@ -208,7 +208,7 @@ def _free_port() -> int:
         return server.getsockname()[1]
 
 
-def _make_ready(directory: str) -> None:
+def make_ready(directory: str) -> None:
     os.makedirs(directory, exist_ok=True)
     if os.listdir(directory):
         raise RuntimeError(f"{directory} is not empty: choose a new or empty --dir")
@@ -219,7 +219,7 @@ def _make_ready(directory: str) -> None:
             raise RuntimeError(f"{parent} is closed to Postfix' user: choose a --dir below a directory with mode o+x")
 
 
-def _end_on_signals_and_eof(ended: asyncio.Event) -> None:
+def end_on_signals_and_eof(ended: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, ended.set)
@@ -245,7 +245,7 @@ async def main() -> None:
     if os.geteuid() != 0:
         raise RuntimeError("Postfix' master(8) runs as root only: run as root")
     ended = asyncio.Event()
-    _end_on_signals_and_eof(ended)
+    end_on_signals_and_eof(ended)
     await run(options, ended)
 
 

@@ -15,10 +15,10 @@ counted AS
 ),
 undone AS
 (
-    SELECT target AS run, argMax(run, begun) AS undone_by
+    SELECT target AS taken_back, argMax(suppression_runs.run, begun) AS undone_by
     FROM suppression_runs FINAL
     WHERE kind = 'undo' AND state != 'failed'
-    GROUP BY target
+    GROUP BY taken_back
 )
 SELECT
     chosen.run AS run,
@@ -37,5 +37,5 @@ SELECT
     undone.undone_by AS undone_by
 FROM chosen
 LEFT JOIN counted ON counted.run = chosen.run
-LEFT JOIN undone ON undone.run = chosen.run
+LEFT JOIN undone ON undone.taken_back = chosen.run
 ORDER BY chosen.begun DESC, chosen.run

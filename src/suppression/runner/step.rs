@@ -3,7 +3,7 @@
 use crate::model::suppression::{Change, Key, LogRecord, Origin, ReviewState, RunId, RunKind, RunState};
 use crate::model::{EventId, Text, Timestamp};
 use crate::store::{HeldRow, ReviewRow, RunEntry, StoreError};
-use crate::suppression::fold::{self, Undoing};
+use crate::suppression::fold::{self, Effect, Undoing};
 use crate::suppression::list::{ListError, WRITE_CHANGES_MAX, run_of};
 use crate::suppression::rules::{Finding, Proposal, Review, ReviewId};
 use crate::suppression::runner::AtWork;
@@ -93,8 +93,13 @@ impl AtWork {
                 let run = self.run_of_rule(&proposal.rule, hour);
                 proposal.clone().into_change(Some(run))
             });
-            let written = self.runner.list.write(changes.collect()).await?;
-            self.note_runs(&written.records, hour).await?;
+            let is_news = |change: &Change| {
+                let effect = fold::effect(&self.runner.list.index().state(&change.key), change, now);
+                matches!(effect, Effect::Adds | Effect::Extends)
+            };
+            let changes: Vec<Change> = changes.filter(is_news).collect();
+            self.note_runs(&changes, hour).await?;
+            self.runner.list.write(changes).await?;
         }
         Ok(())
     }
@@ -147,9 +152,9 @@ impl AtWork {
         run_of([b"rule".as_slice(), self.runner.node.as_bytes(), rule.as_bytes(), &hour.to_le_bytes()])
     }
 
-    /// Notes the runs of the rules that wrote something in this hour for the first time.
-    async fn note_runs(&mut self, records: &[LogRecord], hour: i64) -> Result<(), StepError> {
-        for LogRecord { change: Change { origin, run, .. }, .. } in records {
+    /// Notes the runs of the rules that write something in this hour for the first time.
+    async fn note_runs(&mut self, changes: &[Change], hour: i64) -> Result<(), StepError> {
+        for Change { origin, run, .. } in changes {
             let (Origin::Rule(rule), Some(run)) = (origin, run) else { continue };
             if self.noted.get(rule) == Some(&hour) {
                 continue;
