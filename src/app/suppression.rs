@@ -13,7 +13,8 @@ use crate::suppression::postfix::{
 use crate::suppression::rules::Rules;
 use crate::suppression::runner::Runner;
 use anyhow::Context;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -68,6 +69,7 @@ pub(super) async fn start(
 /// Checks what can be checked without opening anything.
 pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     rules(settings)?;
+    listeners(settings).try_for_each(|(text, _)| Listen::parse(text).map(drop))?;
     for map in &settings.maps {
         MapFile::new(&map.map, map.postmap.as_deref()).context("`suppression.maps`")?;
     }
@@ -87,17 +89,29 @@ fn listeners(settings: &Settings) -> impl Iterator<Item = (&str, Protocol)> {
     policy.chain(settings.socketmap_listen.iter().map(|listen| (listen.as_str(), Protocol::Socketmap)))
 }
 
-async fn bind(listen: &str) -> anyhow::Result<Listener> {
-    let bound = match listen.strip_prefix("unix:") {
-        Some(path) => Listener::unix(Path::new(path)).await,
-        None => {
-            let address = listen.parse().with_context(|| {
-                format!("`suppression`: `{listen}` is no address; write `127.0.0.1:9998` or `unix:/path`")
-            })?;
-            Listener::tcp(address).await
-        }
+/// Where to listen, as the settings have it.
+enum Listen {
+    Unix(PathBuf),
+    Tcp(SocketAddr),
+}
+
+impl Listen {
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let Some(path) = text.strip_prefix("unix:") else {
+            return text.parse().map(Self::Tcp).with_context(|| {
+                format!("`suppression`: `{text}` is no address; write `127.0.0.1:9998` or `unix:/path`")
+            });
+        };
+        Ok(Self::Unix(path.into()))
+    }
+}
+
+async fn bind(text: &str) -> anyhow::Result<Listener> {
+    let bound = match Listen::parse(text)? {
+        Listen::Unix(path) => Listener::unix(&path).await,
+        Listen::Tcp(address) => Listener::tcp(address).await,
     };
-    bound.with_context(|| format!("`suppression`: {listen} cannot be listened on"))
+    bound.with_context(|| format!("`suppression`: {text} cannot be listened on"))
 }
 
 fn desk(config: &Config, list: &List) -> anyhow::Result<Desk> {

@@ -17,4 +17,5 @@ mod postfix_live;
 mod query;
 mod support;
 mod suppression;
+mod suppression_kill;
 mod tidy;

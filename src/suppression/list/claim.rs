@@ -23,14 +23,13 @@ impl List {
             let known = store.suppression_writers().await?;
             let alive: Vec<&WriterClaim> = known.iter().filter(|claim| is_alive(claim, now)).collect();
             let ours = alive.iter().find(|claim| claim.node == self.0.node && holds(&alive, claim));
-            let claim = match ours {
-                Some(claim) => WriterClaim { seen: now, ..(*claim).clone() },
-                None => {
-                    let is_free = |number: &u16| alive.iter().all(|claim| claim.writer != *number);
-                    let numbers = u16::try_from(CURSOR_WRITERS_MAX).unwrap_or(u16::MAX);
-                    let writer = (0..numbers).find(is_free).ok_or(ListError::NoWriter(CURSOR_WRITERS_MAX))?;
-                    WriterClaim { writer, node: self.0.node.clone(), claimed: now, seen: now }
-                }
+            let claim = if let Some(claim) = ours {
+                WriterClaim { seen: now, ..(*claim).clone() }
+            } else {
+                let is_free = |number: &u16| alive.iter().all(|claim| claim.writer != *number);
+                let numbers = u16::try_from(CURSOR_WRITERS_MAX).unwrap_or(u16::MAX);
+                let writer = (0..numbers).find(is_free).ok_or(ListError::NoWriter(CURSOR_WRITERS_MAX))?;
+                WriterClaim { writer, node: self.0.node.clone(), claimed: now, seen: now }
             };
             store.insert_suppression_writer(&claim).await?;
             let known = store.suppression_writers().await?;

@@ -231,12 +231,11 @@ impl MapWriter {
         let addresses: BTreeSet<Text> = new.map(|record| record.change.key.address).collect();
         let (mut put, mut removed) = (String::new(), String::new());
         for address in addresses.iter().filter(|address| is_writable(address)) {
-            match self.line(address) {
-                Some(line) => put.push_str(&line),
-                None => {
-                    removed.push_str(address);
-                    removed.push('\n');
-                }
+            if let Some(line) = self.line(address) {
+                put.push_str(&line);
+            } else {
+                removed.push_str(address);
+                removed.push('\n');
             }
         }
         let file = self.file.clone();
