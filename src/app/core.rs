@@ -3,7 +3,7 @@
 use crate::app::Database;
 use crate::app::database::read_secret;
 use crate::app::resolver::resolver;
-use crate::app::suppression;
+use crate::app::{suppression, tokens, unsubscribe};
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
 use crate::config::{Authentication, Config, Sources};
 use crate::model::{Keyring, SourceRef};
@@ -45,7 +45,7 @@ impl Core {
         let rules = bounce_rules(config)?;
         let readers = reader_options(&config.sources)?;
         let labels = Labels::new(&config.labels)?;
-        let marks = marks(config)?;
+        let marks = Marks { unsubscribe_keys: unsubscribe::keys(config)?, ..marks(config)? };
         let (database, is_ready) = Database::open_when_it_answers(config).await?;
         let spool = open_spool(config).await?;
         let options = PipelineOptions {
@@ -156,12 +156,12 @@ fn report_options(config: &Config) -> ReportOptions {
 /// The keys by which our own return paths are known.
 pub(crate) fn marks(config: &Config) -> anyhow::Result<Marks> {
     let days = config.return_path.days;
-    let Some(file) = &config.return_path.keys_file else { return Ok(Marks { keys: None, days }) };
+    let Some(file) = &config.return_path.keys_file else { return Ok(Marks { days, ..Marks::default() }) };
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("`return_path.keys_file` {} cannot be read", file.display()))?;
     let keys =
         Keyring::parse(&text).with_context(|| format!("`return_path.keys_file` {}", file.display()))?;
-    Ok(Marks { keys: Some(keys), days })
+    Ok(Marks { keys: Some(keys), days, ..Marks::default() })
 }
 
 pub(crate) fn reader_options(sources: &Sources) -> anyhow::Result<ReaderOptions> {
@@ -193,7 +193,9 @@ pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
     Labels::new(&config.labels)?;
     marks(config)?;
     suppression::check(&config.suppression)?;
-    for file in [&config.http.token_file, &config.embedded.token_file, &config.clickhouse.password_file] {
+    unsubscribe::keys(config)?;
+    tokens::load(&config.http)?;
+    for file in [&config.embedded.token_file, &config.clickhouse.password_file] {
         file.as_deref().map(read_secret).transpose()?;
     }
     Ok(())

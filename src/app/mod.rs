@@ -15,6 +15,8 @@ mod resolver;
 mod serve;
 mod status;
 mod suppression;
+mod tokens;
+mod unsubscribe;
 mod webhooks;
 
 pub use core::Core;
@@ -26,3 +28,5 @@ pub use logging::start_logging;
 pub use replay::{Replayed, replay};
 pub(crate) use serve::local_intake;
 pub use serve::{Served, serve};
+pub(crate) use tokens::line as token_line;
+pub(crate) use unsubscribe::keys as unsubscribe_keys;

@@ -17,6 +17,8 @@ mod parse;
 mod remote;
 mod replay;
 mod serve;
+mod token;
+mod unsubscribe_link;
 mod verp;
 
 use crate::app::start_logging;
@@ -65,6 +67,10 @@ enum Command {
     Classify(classify::ClassifyArgs),
     /// Sign a return path, by which a bounce is known as genuine
     Verp(verp::VerpArgs),
+    /// Sign a link by which a recipient unsubscribes
+    UnsubscribeLink(unsubscribe_link::UnsubscribeLinkArgs),
+    /// Make a token for the API, with a scope
+    Token(token::TokenArgs),
     /// Show a recorded day of a real relay on a dashboard
     Demo(demo::DemoArgs),
     /// Measure this program on this machine
@@ -135,6 +141,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Dmarc(command) => block_on(dmarc::run(&command)),
         Command::Classify(args) => classify::run(&args),
         Command::Verp(args) => verp::run(&args),
+        Command::UnsubscribeLink(args) => unsubscribe_link::run(&args),
+        Command::Token(args) => token::run(&args),
         Command::Demo(args) => block_on(demo::run(&args)),
         // Measurements start runtimes of their own.
         Command::Bench(bench) => bench::run(bench, &config::load(None)?),

@@ -1,5 +1,6 @@
 //! Reads the settings: defaults, then the file, then the environment.
 
+use crate::config::unsubscribe::DAYS_MIN;
 use crate::config::{Config, MailDoor, MailProtocol};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -57,11 +58,15 @@ impl Config {
     /// [`ConfigError::Wrong`].
     pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |setting, message: &str| Err(ConfigError::Wrong { setting, message: message.to_owned() });
-        if !self.http.listen.ip().is_loopback() && self.http.token_file.is_none() {
+        let has_tokens = self.http.token_file.is_some() || self.http.tokens_file.is_some();
+        if !self.http.listen.ip().is_loopback() && !has_tokens {
             return wrong(
                 "http.listen",
                 "an address that others can reach needs `http.token_file`, else anyone reads your recipients",
             );
+        }
+        if self.unsubscribe.days < DAYS_MIN {
+            return wrong("unsubscribe.days", "at least 30: a link must work as long after sending (16 CFR 316.5)");
         }
         if self.embedded.listen.is_some() && self.embedded.token_file.is_none() {
             return wrong(

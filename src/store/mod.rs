@@ -4,6 +4,7 @@
 //! One path for all: the official client speaks HTTP to a server, to a cluster, or over memory to the engine in
 //! [`embedded`].
 
+mod audit;
 mod batch;
 mod dmarc;
 mod dmarc_failure;
@@ -20,6 +21,7 @@ mod sent;
 mod suppression;
 mod tls_report;
 
+pub use audit::AuditEntry;
 pub use batch::{Batch, BatchLabel, LedgerEntry, RejectEntry, Sealed};
 pub use dmarc::{
     Authenticity, DmarcBlock, DmarcRecordHead, DmarcRecordRow, DmarcReportRow, ReportOrigin, Standing,

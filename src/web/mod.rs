@@ -16,7 +16,9 @@ mod params;
 mod parts;
 mod series;
 mod status;
+mod unsubscribe;
 
+pub use unsubscribe::{Leave, LeaveRefused, UnsubscribeDoor, unsubscribe_routes};
 pub use status::{SourceStatus, SpoolStatus, Status, StatusSource};
 
 use crate::store::query::{SourceFreshness, TimeRange};

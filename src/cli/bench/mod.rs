@@ -124,7 +124,7 @@ fn config_for(config: &Config, data_dir: &std::path::Path) -> Config {
     Config {
         data_dir: data_dir.to_owned(),
         // Port 0: any free one. No token, which loopback does not need.
-        http: crate::config::Http { listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(), token_file: None },
+        http: crate::config::Http { listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(), ..Default::default() },
         clickhouse: crate::config::ClickHouse::default(),
         sources: crate::config::Sources::default(),
         ..config.clone()
