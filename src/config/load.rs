@@ -1,5 +1,6 @@
 //! Reads the settings: defaults, then the file, then the environment.
 
+use crate::config::feed::GIVE_UP_HOURS_MAX;
 use crate::config::unsubscribe::DAYS_MIN;
 use crate::config::{Config, MailDoor, MailProtocol};
 use figment::Figment;
@@ -97,6 +98,16 @@ impl Config {
         }
         if self.spool.bytes_max < 2 * self.spool.segment_bytes {
             return wrong("spool.bytes_max", "at least twice `spool.segment_bytes`");
+        }
+        let mut hooks = BTreeSet::new();
+        for hook in &self.feed.webhooks {
+            if !hook.has_name() || !hooks.insert(&hook.name) {
+                let message = format!("`{}` needs a name of letters, digits, `-` and `_` that no other has", hook.name);
+                return wrong("feed.webhooks", &message);
+            }
+            if hook.give_up_hours > GIVE_UP_HOURS_MAX {
+                return wrong("feed.webhooks", &format!("`{}`: `give_up_hours` is at most 720", hook.name));
+            }
         }
         let names = self.sources.logs().map(|(kind, log)| (kind.name(), &log.name));
         let names = names.chain(self.sources.kumomta.iter().map(|log| ("kumomta", &log.name)));

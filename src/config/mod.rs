@@ -4,12 +4,14 @@
 //! A key that no setting has is an error. `RELAYLENS_HTTP__LISTEN=…` in the environment sets `[http] listen`.
 //! Secrets are read from files and never shown.
 
+mod feed;
 mod feedback;
 mod load;
 mod suppression;
 mod unsubscribe;
 mod webhooks;
 
+pub use feed::{Feed, FeedWebhook};
 pub use feedback::{Authentication, Reports, ReturnPath};
 pub use load::{ConfigError, load};
 pub use suppression::{MapAnswers, Suppression, SuppressionMap, WhenNotLoaded};
@@ -40,6 +42,7 @@ pub struct Config {
     pub webhooks: Webhooks,
     pub suppression: Suppression,
     pub unsubscribe: Unsubscribe,
+    pub feed: Feed,
     /// What the relay's log does not say itself: which IP, pool, stream, tenant or campaign an event belongs to.
     pub labels: Vec<Label>,
 }
@@ -62,6 +65,7 @@ impl Default for Config {
             webhooks: Webhooks::default(),
             suppression: Suppression::default(),
             unsubscribe: Unsubscribe::default(),
+            feed: Feed::default(),
             labels: Vec::new(),
         }
     }

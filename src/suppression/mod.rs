@@ -11,6 +11,8 @@
 
 pub mod feed;
 pub mod fold;
+pub mod hooks;
+pub mod imports;
 pub mod index;
 pub mod list;
 pub mod postfix;
@@ -18,3 +20,4 @@ pub mod rules;
 pub mod runner;
 pub mod sequence;
 pub mod unsubscribe;
+pub mod walk;

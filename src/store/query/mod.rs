@@ -44,6 +44,7 @@ mod responses;
 mod retry_outcomes;
 mod rollup;
 mod shapes;
+mod suppressions;
 mod tls_reports;
 mod trace;
 
@@ -54,3 +55,4 @@ pub use filter::{Dimension, Filter, TimeRange};
 pub use report_filter::ReportFilter;
 pub use report_shapes::*;
 pub use shapes::*;
+pub use suppressions::{GrowthAt, TimeToHonour};
