@@ -4,6 +4,7 @@ use crate::app::Database;
 use crate::app::database::read_secret;
 use crate::app::resolver::resolver;
 use crate::app::{suppression, tokens, unsubscribe};
+use crate::app::{feed, tokens, unsubscribe};
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
 use crate::config::{Authentication, Config, Sources};
 use crate::model::{Keyring, SourceRef};
@@ -195,6 +196,7 @@ pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
     suppression::check(&config.suppression)?;
     unsubscribe::keys(config)?;
     tokens::load(&config.http)?;
+    feed::settings(&config.feed.webhooks)?;
     for file in [&config.embedded.token_file, &config.clickhouse.password_file] {
         file.as_deref().map(read_secret).transpose()?;
     }

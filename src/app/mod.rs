@@ -7,6 +7,7 @@ mod access;
 mod core;
 mod database;
 mod enrich;
+mod feed;
 mod handover;
 mod logging;
 mod mail_doors;

@@ -2,6 +2,7 @@
 
 use crate::app::access::{self, Access};
 use crate::app::database::read_secret;
+use crate::app::feed::Feed;
 use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
 use crate::app::{Core, Replayed, enrich, mail_doors, replay, suppression, tokens, unsubscribe, webhooks};
@@ -69,6 +70,8 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     let list = suppression::start(config, &core, &stopped, &mut tasks).await?;
     enrich::start(config, core.database.store.clone(), stopped.clone(), &mut tasks)?;
 
+    let feed = Feed::open(config, &list)?;
+    feed.start(&stopped, &mut tasks);
     let state = WebState {
         store: core.database.store.clone(),
         list,
@@ -77,6 +80,9 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
             config.spool.bytes_max,
             Arc::clone(core.pipeline.progress()),
         ),
+        imports: feed.imports,
+        hooks: feed.hooks,
+        stopped: stopped.clone(),
         demo,
         clock: || now().seconds(),
     };

@@ -18,7 +18,7 @@ pub(super) fn routes(settings: &Webhooks, intake: Intake) -> anyhow::Result<Rout
 }
 
 /// Trusts whom the system trusts.
-fn tls() -> anyhow::Result<ClientConfig> {
+pub(super) fn tls() -> anyhow::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     // A system without any has no SES by SNS: fetching a certificate then says so.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -15,6 +15,7 @@ mod obey;
 mod pipeline;
 mod postfix_live;
 mod query;
+mod suppression_api;
 mod support;
 mod suppression;
 mod suppression_kill;

@@ -1,7 +1,7 @@
 //! The loop of one receiver: take the next stretch of the log, note it, send it until it is taken or given up.
 
 use crate::model::Timestamp;
-use crate::model::suppression::LogRecord;
+use crate::suppression::feed::line::RecordLine;
 use crate::suppression::hooks::state::{Post, State};
 use crate::suppression::hooks::{DEAD_LETTERS_MAX, Hook, HookError, RECORDS_MAX, post};
 use crate::suppression::sequence::Cursor;
@@ -23,7 +23,7 @@ struct Body<'a> {
     r#type: &'static str,
     /// For `GET /api/v1/suppressions/changes`, to go on from here.
     cursor: String,
-    records: &'a [LogRecord],
+    records: Vec<RecordLine<'a>>,
 }
 
 impl Hook {
@@ -103,7 +103,7 @@ impl Hook {
         if records.is_empty() {
             return Ok(None);
         }
-        let body = Body { r#type: "suppressions.changed", cursor: cursor.to_string(), records: &records };
+        let body = Body { r#type: "suppressions.changed", cursor: cursor.to_string(), records: records.iter().map(RecordLine::from).collect() };
         Ok(Some(Post {
             id: uuid::Uuid::new_v4(),
             cursor: cursor.to_string(),

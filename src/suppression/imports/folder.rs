@@ -31,10 +31,9 @@ impl Drop for Part {
 }
 
 impl Folder {
-    /// Makes the folder and clears what a kill left half.
+    /// Clears what a kill left half. The folder is made with the first import.
     pub(super) fn open(dir: PathBuf) -> Result<Self, ImportError> {
         let folder = Self(dir);
-        fs::create_dir_all(&folder.0).map_err(|source| folder.failed(source))?;
         for path in folder.files()? {
             let is_alone = path.extension().is_some_and(|ending| ending == "rows")
                 && !path.with_extension("json").exists();
@@ -61,6 +60,7 @@ impl Folder {
     }
 
     pub(super) async fn begin(&self, run: RunId) -> Result<Incoming, ImportError> {
+        fs::create_dir_all(&self.0).map_err(|source| self.failed(source))?;
         let rows = self.rows(run);
         let part = Part(rows.with_extension("part"));
         let file = tokio::fs::File::create(&part.0).await.map_err(|source| self.failed(source))?;
@@ -91,7 +91,10 @@ impl Folder {
 
     fn files(&self) -> Result<Vec<PathBuf>, ImportError> {
         let failed = |source| self.failed(source);
-        let entries = fs::read_dir(&self.0).map_err(failed)?;
+        let entries = match fs::read_dir(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
         entries.map(|entry| Ok(entry.map_err(failed)?.path())).collect()
     }
 

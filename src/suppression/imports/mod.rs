@@ -128,7 +128,7 @@ impl Imports {
     ///
     /// # Errors
     ///
-    /// When the folder cannot be made or read.
+    /// When the folder cannot be read.
     pub fn open(dir: PathBuf, list: List) -> Result<Self, ImportError> {
         let folder = Folder::open(dir)?;
         let mut reports = folder.reports()?;

@@ -6,6 +6,9 @@
 mod items;
 mod mail;
 mod reports;
+pub(crate) mod suppressions;
+
+pub(crate) use suppressions::FOLLOWERS_MAX;
 
 use crate::store::query::TimeRange;
 use crate::web::Site;
@@ -34,6 +37,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/rejects", get(items::rejects))
         .route("/sources", get(items::sources))
         .merge(reports::routes())
+        .merge(suppressions::routes())
         .fallback(async || ApiError::from(PageError::NotFound("such question")))
 }
 
