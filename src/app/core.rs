@@ -3,8 +3,7 @@
 use crate::app::Database;
 use crate::app::database::read_secret;
 use crate::app::resolver::resolver;
-use crate::app::{suppression, tokens, unsubscribe};
-use crate::app::{feed, tokens, unsubscribe};
+use crate::app::{feed, suppression, tokens, unsubscribe};
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
 use crate::config::{Authentication, Config, Sources};
 use crate::model::{Keyring, SourceRef};
