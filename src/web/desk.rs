@@ -68,7 +68,7 @@ pub(crate) struct Did {
 }
 
 impl Did {
-    const fn changes(&self) -> u64 {
+    pub(crate) const fn changes(&self) -> u64 {
         self.added + self.extended + self.lifted
     }
 }

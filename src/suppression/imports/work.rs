@@ -9,8 +9,7 @@ use crate::suppression::imports::{ImportState, Imports, Report};
 use crate::suppression::list::{List, ListError};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
+use std::io::{BufReader, Seek};
 use std::time::Duration;
 
 /// Rows read, written and noted together: about a megabyte, and a tenth of a second.
@@ -34,6 +33,8 @@ pub struct Progress {
     pub faulty: u64,
     /// The first faults, with their lines.
     pub faults: Vec<Fault>,
+    /// Bytes of the file that were read; some may not be worked through.
+    pub bytes_read: u64,
     /// The last line that was worked through and noted.
     pub line: u64,
     pub changed: Timestamp,
@@ -71,7 +72,10 @@ impl Imports {
         // What a row would do is told by the list as it stands.
         self.0.list.loaded().await.map_err(|error| error.to_string())?;
         let order = &report.order;
-        let mut reader = open(&self.0.folder.rows(order.run), order.plan())?;
+        let file = File::open(self.0.folder.rows(order.run)).map_err(unreadable)?;
+        // Both have one position.
+        let mut place = file.try_clone().map_err(unreadable)?;
+        let mut reader = ImportReader::new(BufReader::new(file), order.plan());
         let mut tally = Tally::default();
         loop {
             let (back, chunk) = read_chunk(reader).await?;
@@ -85,6 +89,7 @@ impl Imports {
                 write(&self.0.list, changes).await?;
             }
             report.progress.line = last;
+            report.progress.bytes_read = place.stream_position().map_err(unreadable)?;
             report.progress.changed = self.0.list.now();
             self.note(report);
         }
@@ -174,9 +179,9 @@ impl Counts {
     }
 }
 
-fn open(path: &Path, plan: crate::suppression::feed::import::ImportPlan) -> Result<Reader, String> {
-    let file = File::open(path).map_err(|error| format!("the file cannot be read: {error}"))?;
-    Ok(ImportReader::new(BufReader::new(file), plan))
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+fn unreadable(error: std::io::Error) -> String {
+    format!("the file cannot be read: {error}")
 }
 
 async fn read_chunk(mut reader: Reader) -> Result<(Reader, Vec<Row>), String> {
@@ -185,7 +190,7 @@ async fn read_chunk(mut reader: Reader) -> Result<(Reader, Vec<Row>), String> {
         chunk.map(|chunk| (reader, chunk))
     });
     let read = read.await.map_err(|error| error.to_string())?;
-    read.map_err(|error| format!("the file cannot be read: {error}"))
+    read.map_err(unreadable)
 }
 
 /// Writes a chunk, for as long as it takes the database to answer.

@@ -21,6 +21,7 @@ pub(crate) enum NavPage {
     Providers,
     Bounces,
     Complaints,
+    Suppressions,
     Dmarc,
     Tls,
     Deferrals,
@@ -30,11 +31,12 @@ pub(crate) enum NavPage {
 }
 
 impl NavPage {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Overview,
         Self::Providers,
         Self::Bounces,
         Self::Complaints,
+        Self::Suppressions,
         Self::Dmarc,
         Self::Tls,
         Self::Deferrals,
@@ -49,6 +51,7 @@ impl NavPage {
             Self::Providers => "Providers",
             Self::Bounces => "Bounces",
             Self::Complaints => "Complaints",
+            Self::Suppressions => "Suppressions",
             Self::Dmarc => "DMARC",
             Self::Tls => "TLS",
             Self::Deferrals => "Deferrals",
@@ -64,6 +67,7 @@ impl NavPage {
             Self::Providers => "/providers",
             Self::Bounces => "/bounces",
             Self::Complaints => "/complaints",
+            Self::Suppressions => "/suppressions",
             Self::Dmarc => "/dmarc",
             Self::Tls => "/tls",
             Self::Deferrals => "/deferrals",
