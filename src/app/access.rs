@@ -78,8 +78,8 @@ impl Access {
 /// Lets the request through with its [`Caller`], or answers it.
 pub(super) async fn check(State(access): State<Access>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let is_open = path.starts_with(OPEN_PREFIX)
-        || matches!(access, Access::Tokens(_)) && OPEN_PATHS.contains(&path);
+    let is_open =
+        path.starts_with(OPEN_PREFIX) || matches!(access, Access::Tokens(_)) && OPEN_PATHS.contains(&path);
     if is_open {
         return next.run(request).await;
     }
@@ -144,10 +144,13 @@ mod tests {
     use tower::ServiceExt;
 
     fn tokens() -> Access {
-        let token = |token: &str, role: Role| {
-            (digest(token.as_bytes()), Caller { name: role.name().into(), role })
-        };
-        Access::of(vec![token("sesame", Role::Admin), token("writer", Role::Write), token("reader", Role::Read)])
+        let token =
+            |token: &str, role: Role| (digest(token.as_bytes()), Caller { name: role.name().into(), role });
+        Access::of(vec![
+            token("sesame", Role::Admin),
+            token("writer", Role::Write),
+            token("reader", Role::Read),
+        ])
     }
 
     async fn status(access: Access, method: &str, uri: &str, headers: &[(&str, &str)]) -> StatusCode {

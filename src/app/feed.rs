@@ -38,12 +38,21 @@ impl Feed {
         Ok(Self { imports, hooks })
     }
 
-    pub(super) fn start(&self, stopped: &watch::Receiver<bool>, tasks: &mut JoinSet<anyhow::Result<()>>) {
+    /// Works through imports alone: a command tells no receiver, which the server does later.
+    pub(super) fn start_imports(
+        &self,
+        stopped: &watch::Receiver<bool>,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) {
         let (imports, stop) = (self.imports.clone(), stopped.clone());
         tasks.spawn(async move {
             imports.run(stop).await;
             Ok(())
         });
+    }
+
+    pub(super) fn start(&self, stopped: &watch::Receiver<bool>, tasks: &mut JoinSet<anyhow::Result<()>>) {
+        self.start_imports(stopped, tasks);
         for hook in &self.hooks {
             let (hook, stop) = (hook.clone(), stopped.clone());
             tasks.spawn(async move {
@@ -57,7 +66,8 @@ impl Feed {
 /// The receivers of the settings, with their secrets.
 pub(super) fn settings(hooks: &[FeedWebhook]) -> anyhow::Result<Vec<HookSettings>> {
     let read = |hook: &FeedWebhook| {
-        let url: Uri = hook.url.parse().context("`url` is no URL; write one such as `https://crm.example.com/hook`")?;
+        let url: Uri =
+            hook.url.parse().context("`url` is no URL; write one such as `https://crm.example.com/hook`")?;
         anyhow::ensure!(
             matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some(),
             "`url` begins with `https://` or `http://`, and names a host"

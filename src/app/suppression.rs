@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// The list of a core in this process. It knows nothing before it is followed or loaded.
-fn list_of(core: &Core) -> List {
+pub(super) fn list_of(core: &Core) -> List {
     List::new(core.database.store.clone(), core.pipeline.ingest_node().clone(), now)
 }
 

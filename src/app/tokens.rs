@@ -25,8 +25,7 @@ pub(super) fn load(settings: &Http) -> anyhow::Result<Vec<(TokenDigest, Caller)>
     if let Some(file) = &settings.tokens_file {
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("`http.tokens_file` {} cannot be read", file.display()))?;
-        tokens
-            .extend(parse(&text).with_context(|| format!("`http.tokens_file` {}", file.display()))?);
+        tokens.extend(parse(&text).with_context(|| format!("`http.tokens_file` {}", file.display()))?);
     }
     Ok(tokens)
 }

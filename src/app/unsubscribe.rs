@@ -21,7 +21,8 @@ pub(crate) fn keys(config: &Config) -> anyhow::Result<Option<Keyring>> {
     let Some(file) = &config.unsubscribe.keys_file else { return Ok(super::marks(config)?.keys) };
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("`unsubscribe.keys_file` {} cannot be read", file.display()))?;
-    let keys = Keyring::parse(&text).with_context(|| format!("`unsubscribe.keys_file` {}", file.display()))?;
+    let keys =
+        Keyring::parse(&text).with_context(|| format!("`unsubscribe.keys_file` {}", file.display()))?;
     Ok(Some(keys))
 }
 

@@ -17,6 +17,7 @@ mod parse;
 mod remote;
 mod replay;
 mod serve;
+mod suppress;
 mod token;
 mod unsubscribe_link;
 mod verp;
@@ -67,6 +68,9 @@ enum Command {
     Classify(classify::ClassifyArgs),
     /// Sign a return path, by which a bounce is known as genuine
     Verp(verp::VerpArgs),
+    /// Ask, change, import and export the suppression list
+    #[command(subcommand)]
+    Suppress(suppress::Suppress),
     /// Sign a link by which a recipient unsubscribes
     UnsubscribeLink(unsubscribe_link::UnsubscribeLinkArgs),
     /// Make a token for the API, with a scope
@@ -141,6 +145,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Dmarc(command) => block_on(dmarc::run(&command)),
         Command::Classify(args) => classify::run(&args),
         Command::Verp(args) => verp::run(&args),
+        Command::Suppress(command) => block_on(suppress::run(&command)),
         Command::UnsubscribeLink(args) => unsubscribe_link::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Demo(args) => block_on(demo::run(&args)),

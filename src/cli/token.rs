@@ -38,8 +38,7 @@ pub(super) fn run(args: &TokenArgs) -> anyhow::Result<()> {
         "`{}` is no name for a token: use up to {NAME_BYTES_MAX} letters, digits, `-`, `_`, `.` and `@`",
         args.name
     );
-    let token: String =
-        rand::rng().sample_iter(Alphanumeric).map(char::from).take(TOKEN_CHARS).collect();
+    let token: String = rand::rng().sample_iter(Alphanumeric).map(char::from).take(TOKEN_CHARS).collect();
     say(&format!("token  {token}"));
     say(&format!("line   {}", token_line(&args.name, role, &token)));
     Ok(())

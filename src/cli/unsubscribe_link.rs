@@ -41,8 +41,9 @@ pub(super) struct UnsubscribeLinkArgs {
 
 pub(super) fn run(args: &UnsubscribeLinkArgs) -> anyhow::Result<()> {
     let config = args.common.settings()?;
-    let keys = unsubscribe_keys(&config)?
-        .context("set `unsubscribe.keys_file` (or `return_path.keys_file`): without a key nothing is signed")?;
+    let keys = unsubscribe_keys(&config)?.context(
+        "set `unsubscribe.keys_file` (or `return_path.keys_file`): without a key nothing is signed",
+    )?;
     let maker = Maker { config: &config, keys, args, now: Timestamp::from(jiff::Timestamp::now()) };
     let Some(address) = &args.address else {
         for (number, line) in (1..).zip(std::io::stdin().lock().lines()) {
@@ -65,7 +66,8 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn tell(&self, address: &str, list: &str) -> anyhow::Result<()> {
         let settings = &self.config.unsubscribe;
-        let url = settings.url.as_deref().context("set `unsubscribe.url`: where recipients reach this server")?;
+        let url =
+            settings.url.as_deref().context("set `unsubscribe.url`: where recipients reach this server")?;
         let leaving = Leaving {
             address: address.into(),
             tenant: Text::from(&self.args.tenant),

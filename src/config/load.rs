@@ -67,7 +67,10 @@ impl Config {
             );
         }
         if self.unsubscribe.days < DAYS_MIN {
-            return wrong("unsubscribe.days", "at least 30: a link must work as long after sending (16 CFR 316.5)");
+            return wrong(
+                "unsubscribe.days",
+                "at least 30: a link must work as long after sending (16 CFR 316.5)",
+            );
         }
         if self.embedded.listen.is_some() && self.embedded.token_file.is_none() {
             return wrong(
@@ -102,7 +105,8 @@ impl Config {
         let mut hooks = BTreeSet::new();
         for hook in &self.feed.webhooks {
             if !hook.has_name() || !hooks.insert(&hook.name) {
-                let message = format!("`{}` needs a name of letters, digits, `-` and `_` that no other has", hook.name);
+                let message =
+                    format!("`{}` needs a name of letters, digits, `-` and `_` that no other has", hook.name);
                 return wrong("feed.webhooks", &message);
             }
             if hook.give_up_hours > GIVE_UP_HOURS_MAX {

@@ -20,8 +20,8 @@ mod series;
 mod status;
 mod unsubscribe;
 
-pub use unsubscribe::{Leave, LeaveRefused, UnsubscribeDoor, unsubscribe_routes};
 pub use status::{SourceStatus, SpoolStatus, Status, StatusSource};
+pub use unsubscribe::{Leave, LeaveRefused, UnsubscribeDoor, unsubscribe_routes};
 
 use crate::store::query::{SourceFreshness, TimeRange};
 use crate::store::{Store, StoreError};

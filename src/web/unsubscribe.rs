@@ -115,7 +115,8 @@ async fn leave(
         Err(LeaveRefused) => {
             door.forget_click(token);
             let text = "This could not be taken in just now. Please try again in a few minutes.";
-            let answer = page(StatusCode::SERVICE_UNAVAILABLE, "Try again", text.to_owned(), Some("Unsubscribe"));
+            let answer =
+                page(StatusCode::SERVICE_UNAVAILABLE, "Try again", text.to_owned(), Some("Unsubscribe"));
             ([(header::RETRY_AFTER, "60")], answer).into_response()
         }
     }
@@ -190,7 +191,8 @@ mod tests {
     }
 
     fn token(day: i64) -> String {
-        let leaving = Leaving { address: "ann@b.example".into(), list: "a <list>".into(), ..Leaving::default() };
+        let leaving =
+            Leaving { address: "ann@b.example".into(), list: "a <list>".into(), ..Leaving::default() };
         leaving.token(&keys(), Timestamp::from_seconds(day * 86_400)).unwrap()
     }
 

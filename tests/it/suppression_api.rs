@@ -85,7 +85,11 @@ async fn an_entry_is_added_explained_and_lifted_and_the_audit_log_knows_who() {
 
     refused(&server.post(API, json!({"address": "nobody"}).to_string()).await, 400, "address");
     refused(&server.post(API, json!({"adress": "a@b.example"}).to_string()).await, 400, "adress");
-    refused(&server.post(API, json!({"address": "a@b.example", "scope": "moon"}).to_string()).await, 400, "moon");
+    refused(
+        &server.post(API, json!({"address": "a@b.example", "scope": "moon"}).to_string()).await,
+        400,
+        "moon",
+    );
     refused(&server.request("GET", &format!("{API}/a@b.example?sender=x"), &[], "").await, 400, "sender");
 
     let audit = server.get("/api/v1/audit").await;
@@ -103,7 +107,9 @@ async fn many_are_checked_added_and_lifted_at_once_and_the_whole_is_undone() {
     let server = place.serve().await;
     loaded(&server).await;
     let entries: Vec<_> = (0..3_000).map(|n| json!({"address": format!("r{n}@b.example")})).collect();
-    let did = well(&server.post(&format!("{API}/bulk"), json!({"name": "old list", "add": entries}).to_string()).await);
+    let did = well(
+        &server.post(&format!("{API}/bulk"), json!({"name": "old list", "add": entries}).to_string()).await,
+    );
     assert_eq!(did["added"], 3_000, "{did}");
     let addresses: Vec<_> = (0..10_000).map(|n| format!("r{n}@b.example")).collect();
     let asked = json!({"addresses": addresses}).to_string();
@@ -147,7 +153,8 @@ async fn a_snapshot_has_an_etag_and_the_log_is_followed_from_it() {
     let same = server.request("GET", &snapshot, &[("if-none-match", &etag)], "").await;
     // The hour may turn between the two.
     assert!(same.status == 304 || same.headers["etag"] != *etag, "{}", same.status);
-    let hashed = server.request("GET", &format!("{snapshot}?format=csv&identity=sha256"), &[], "").await.text();
+    let hashed =
+        server.request("GET", &format!("{snapshot}?format=csv&identity=sha256"), &[], "").await.text();
     assert!(hashed.starts_with("address,scope") && !hashed.contains("b.example"), "{hashed}");
     let export = server.request("GET", &format!("{API}/export/mailchimp"), &[], "").await.text();
     assert_eq!(export, "Email Address\nann@b.example\nbob@b.example\n");
@@ -204,7 +211,8 @@ impl EventStream {
     async fn open(server: &Server, last_id: &str) -> Self {
         let address = server.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let last_id = if last_id.is_empty() { String::new() } else { format!("Last-Event-ID: {last_id}\r\n") };
+        let last_id =
+            if last_id.is_empty() { String::new() } else { format!("Last-Event-ID: {last_id}\r\n") };
         let request = format!("GET {API}/stream HTTP/1.1\r\nHost: {address}\r\n{last_id}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         Self(BufReader::new(stream))
@@ -215,7 +223,8 @@ impl EventStream {
         let (mut id, mut data) = (String::new(), None);
         loop {
             let mut line = String::new();
-            let read = tokio::time::timeout(PATIENCE, self.0.read_line(&mut line)).await.expect("an event comes");
+            let read =
+                tokio::time::timeout(PATIENCE, self.0.read_line(&mut line)).await.expect("an event comes");
             assert!(read.unwrap() > 0, "the stream ended");
             if let Some(text) = line.strip_prefix("id: ") {
                 text.trim().clone_into(&mut id);
@@ -247,9 +256,8 @@ async fn an_import_is_counted_first_then_done_with_its_faults_by_line_and_undone
     loaded(&server).await;
     let dry = well(&server.post(&format!("{API}/imports?name=old.csv&dry_run=true"), ROWS).await);
     let dry = imported(&server, dry["run"].as_str().unwrap()).await;
-    let counts = |report: &Value| {
-        ["rows", "added", "known", "faulty"].map(|name| report[name].as_u64().unwrap())
-    };
+    let counts =
+        |report: &Value| ["rows", "added", "known", "faulty"].map(|name| report[name].as_u64().unwrap());
     assert_eq!(counts(&dry), [6, 3, 1, 2], "{dry}");
     let lines: Vec<_> = dry["faults"].as_array().unwrap().iter().map(|fault| fault["line"].clone()).collect();
     assert_eq!(lines, [3, 7], "{dry}");
@@ -314,11 +322,8 @@ async fn compliance_entries_need_the_admin_scope_and_readers_change_nothing() {
     let ((reader, one), (writer, two)) = (made("crm", "read"), made("ops", "write"));
     fs::write(place.file("tokens"), format!("{one}\n{two}\n")).unwrap();
     let text = fs::read_to_string(place.file("relaylens.toml")).unwrap();
-    let files = format!(
-        "[http]\ntoken_file = {:?}\ntokens_file = {:?}\n",
-        place.file("admin"),
-        place.file("tokens")
-    );
+    let files =
+        format!("[http]\ntoken_file = {:?}\ntokens_file = {:?}\n", place.file("admin"), place.file("tokens"));
     fs::write(place.file("relaylens.toml"), text.replace("[http]\n", &files)).unwrap();
     let server = place.serve().await;
     let ask = async |token: &str, method: &str, path: &str, body: Value| {
@@ -499,7 +504,8 @@ async fn a_post_that_is_given_up_is_a_dead_letter_and_can_be_sent_again() {
     .await;
     receiver.refuses.store(false, std::sync::atomic::Ordering::Relaxed);
     add(&server, json!({"address": "r1@b.example"})).await;
-    until("the next one went", &server, async || (receiver.addresses() == ["r1@b.example"]).then_some(())).await;
+    until("the next one went", &server, async || (receiver.addresses() == ["r1@b.example"]).then_some(()))
+        .await;
     let again = server.post(&format!("{dead}/{letter}"), "").await;
     assert_eq!(again.status, 202, "{}", again.text());
     until("it went after all", &server, async || (receiver.addresses().len() == 2).then_some(())).await;

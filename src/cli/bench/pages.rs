@@ -165,7 +165,9 @@ impl Question {
 /// The times of the overview, loaded as a browser does, by the router with all that is around it.
 async fn page_times(store: &Store, end_unix: i64, seconds: i64, runs: u16) -> anyhow::Result<Vec<Duration>> {
     CLOCK_UNIX.store(end_unix, Ordering::Relaxed);
-    let list = List::new(store.clone(), "bench".into(), || Timestamp::from_seconds(CLOCK_UNIX.load(Ordering::Relaxed)));
+    let list = List::new(store.clone(), "bench".into(), || {
+        Timestamp::from_seconds(CLOCK_UNIX.load(Ordering::Relaxed))
+    });
     let pages = router(WebState {
         imports: Imports::open("no-imports".into(), list.clone())?,
         list,

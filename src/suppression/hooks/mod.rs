@@ -88,12 +88,7 @@ impl Hook {
     /// # Errors
     ///
     /// When the folder cannot be made, or what is in it not be read.
-    pub fn open(
-        settings: HookSettings,
-        dir: PathBuf,
-        list: List,
-        poster: Poster,
-    ) -> Result<Self, HookError> {
+    pub fn open(settings: HookSettings, dir: PathBuf, list: List, poster: Poster) -> Result<Self, HookError> {
         let folder = Folder::open(dir.join(settings.name.as_str()))?;
         let state = folder.load()?;
         let status = HookStatus {

@@ -103,7 +103,11 @@ impl Hook {
         if records.is_empty() {
             return Ok(None);
         }
-        let body = Body { r#type: "suppressions.changed", cursor: cursor.to_string(), records: records.iter().map(RecordLine::from).collect() };
+        let body = Body {
+            r#type: "suppressions.changed",
+            cursor: cursor.to_string(),
+            records: records.iter().map(RecordLine::from).collect(),
+        };
         Ok(Some(Post {
             id: uuid::Uuid::new_v4(),
             cursor: cursor.to_string(),

@@ -69,7 +69,9 @@ fn table(rows: &[AuditRow]) -> Table {
         let only = |name: &str, value: &str| Link::to("/audit").with(name, value);
         Row::new(vec![
             Cell::word(format::instant_us(row.at_us)),
-            Cell::text(row.actor.clone()).sub(format!("{} scope, by {}", row.role, row.door)).link(&only("actor", &row.actor)),
+            Cell::text(row.actor.clone())
+                .sub(format!("{} scope, by {}", row.role, row.door))
+                .link(&only("actor", &row.actor)),
             Cell::word(row.action.clone()).link(&only("action", &row.action)),
             object_cell(row).sub(row.detail.clone()),
             Cell::count(row.items),
@@ -82,7 +84,12 @@ fn table(rows: &[AuditRow]) -> Table {
         Column::text("On what"),
         Column::number("Changes"),
     ];
-    Table::new("Changes of state, newest first", columns, rows.iter().map(row).collect(), "Nothing was changed yet.")
+    Table::new(
+        "Changes of state, newest first",
+        columns,
+        rows.iter().map(row).collect(),
+        "Nothing was changed yet.",
+    )
 }
 
 /// A run leads to its page; a place in the log stands as it is.

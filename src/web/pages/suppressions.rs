@@ -30,7 +30,7 @@ const PATH: &str = "/suppressions";
 
 /// Runs, newest changes and imports in their tables.
 const RUNS_MAX: u32 = 15;
-const NEWEST_MAX: u32 = 15;
+const NEWEST_MAX: u32 = 8;
 const IMPORTS_MAX: usize = 5;
 
 /// Reviews that are asked for; those that wait come first.
@@ -169,7 +169,11 @@ fn facts(site: &Site, answers: &Answers) -> Vec<Fact> {
     let behind = hooks.iter().filter(|hook| hook.failures > 0 || hook.dead_letters > 0).count();
     let fact = |name, value: String, detail: String| Fact { name, value, detail, href: None, tone: "" };
     let mut facts = vec![
-        fact("On the list", format::count(site.list().index().len() as u64), "entries and tombstones".to_owned()),
+        fact(
+            "On the list",
+            format::count(site.list().index().len() as u64),
+            "entries and tombstones".to_owned(),
+        ),
         fact(
             "Added",
             format::count(sum(|row| row.added)),
@@ -193,7 +197,11 @@ fn facts(site: &Site, answers: &Answers) -> Vec<Fact> {
         facts.push(Fact {
             tone: if behind > 0 { "warn" } else { "" },
             href: Some("/suppressions/webhooks"),
-            ..fact("Webhooks", format::count(hooks.len() as u64), format!("{behind} behind or with dead letters"))
+            ..fact(
+                "Webhooks",
+                format::count(hooks.len() as u64),
+                format!("{behind} behind or with dead letters"),
+            )
         });
     }
     facts
@@ -228,7 +236,8 @@ fn reviews(rows: Vec<ReviewRow>, held: Vec<Vec<String>>) -> Vec<Review> {
 fn trend(params: &Params, rows: &[GrowthAt]) -> Chart {
     let range = params.range();
     let (step_s, starts) = (range.step_s(), range.steps(range.step_s()));
-    let key_of = |reason: &str| STACK.iter().find(|(known, ..)| known.name() == reason).map_or("unknown", |it| it.1);
+    let key_of =
+        |reason: &str| STACK.iter().find(|(known, ..)| known.name() == reason).map_or("unknown", |it| it.1);
     let mut known: BTreeMap<(&str, i64), u64> = BTreeMap::new();
     for row in rows {
         *known.entry((key_of(&row.reason), row.at_unix)).or_default() += row.added;
@@ -274,8 +283,13 @@ pub(super) fn record_table(caption: &str, records: &[LogRecord], empty: &str) ->
         Row::new(vec![
             Cell::word(format::short_minute(record.seq.time().seconds())),
             Cell::word(record.change.action.name()),
-            Cell::text(key.address.to_string()).link(&Link::to(PATH).with("address", key.address.to_string())),
-            Cell::text(key.reason.name()).sub(format!("{}, {} mail", reach.collect::<Vec<_>>().join(" "), key.mail_type)),
+            Cell::text(key.address.to_string())
+                .link(&Link::to(PATH).with("address", key.address.to_string())),
+            Cell::text(key.reason.name()).sub(format!(
+                "{}, {} mail",
+                reach.collect::<Vec<_>>().join(" "),
+                key.mail_type
+            )),
             Cell::text(who).sub(record.change.note.to_string()),
         ])
     };
@@ -314,7 +328,12 @@ fn run_table(rows: &[RunRow]) -> Table {
         Column::number("Lifted"),
         Column::text("State"),
     ];
-    Table::new("Newest runs", columns, rows.iter().map(row).collect(), "No rule and no file has changed the list.")
+    Table::new(
+        "Newest runs",
+        columns,
+        rows.iter().map(row).collect(),
+        "No rule and no file has changed the list.",
+    )
 }
 
 fn run_link(run: uuid::Uuid) -> Link {
@@ -329,7 +348,11 @@ fn import_table(reports: &[Report]) -> Option<Table> {
             Cell::text(name)
                 .sub(if report.order.dry_run { "dry run: only counted" } else { "" })
                 .link(&run_link(report.order.run.0)),
-            Cell::word(state_words(report.state)).tone(if report.state == ImportState::Failed { "bad" } else { "" }),
+            Cell::word(state_words(report.state)).tone(if report.state == ImportState::Failed {
+                "bad"
+            } else {
+                ""
+            }),
             Cell::count(progress.rows),
             Cell::count(progress.added),
             Cell::count(progress.faulty).tone(if progress.faulty > 0 { "warn" } else { "" }),

@@ -109,7 +109,8 @@ pub(super) async fn bulk(
     let BulkBody { name, add, remove } = json(&body)?;
     let given = add.len() + remove.len();
     if given > CHANGES_MAX {
-        let text = format!("{given} changes are too many: send at most {CHANGES_MAX}, or a file as an import.");
+        let text =
+            format!("{given} changes are too many: send at most {CHANGES_MAX}, or a file as an import.");
         return Err(PageError::Bad(text).into());
     }
     let add = add.into_iter().map(EntryBody::entry).collect::<Result<_, _>>()?;

@@ -47,7 +47,10 @@ pub(super) async fn snapshot(site: SharedSite, headers: HeaderMap, uri: Uri) -> 
     // Weak: what is the same list may be packed in other ways.
     let tag = format!("W/\"{}.{hour:x}\"", etag(&cursor, form, identity).trim_matches('"'));
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let told = [(header::ETAG, tag.clone()), (header::HeaderName::from_static("relaylens-cursor"), cursor.to_string())];
+    let told = [
+        (header::ETAG, tag.clone()),
+        (header::HeaderName::from_static("relaylens-cursor"), cursor.to_string()),
+    ];
     if known.is_some_and(|known| known.split(',').any(|known| known.trim() == tag)) {
         return Ok((StatusCode::NOT_MODIFIED, told).into_response());
     }
@@ -118,7 +121,8 @@ fn body_of(walk: Walk, head: Vec<u8>, shaper: Shaper) -> Body {
     let parts = stream::try_unfold(Some((walk, head, shaper)), |state| async move {
         let Some((mut walk, mut out, mut shaper)) = state else { return Ok(None) };
         while out.len() < PART_BYTES {
-            let stop = walk.next().await.inspect_err(|error| tracing::error!(%error, "a snapshot broke off"))?;
+            let stop =
+                walk.next().await.inspect_err(|error| tracing::error!(%error, "a snapshot broke off"))?;
             let Some(stop) = stop else {
                 shaper.finish(&mut out);
                 return Ok(Some((Bytes::from(out), None)));

@@ -111,9 +111,9 @@ impl Follower {
             NOW => site.list().cursor(),
             text => text.parse::<Cursor>().map_err(|error| PageError::Bad(format!("{error}.")))?,
         };
-        let place = Arc::clone(&site.followers).try_acquire_owned().map_err(|_| {
-            PageError::Busy("A thousand callers follow the list already, which is the most.")
-        })?;
+        let place = Arc::clone(&site.followers)
+            .try_acquire_owned()
+            .map_err(|_| PageError::Busy("A thousand callers follow the list already, which is the most."))?;
         Ok(Self {
             site: Arc::clone(site),
             changed: site.list().changed(),

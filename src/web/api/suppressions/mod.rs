@@ -72,7 +72,8 @@ fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, PageError> {
 
 /// Reads a body of JSON.
 fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, PageError> {
-    serde_json::from_slice(body).map_err(|error| PageError::Bad(format!("The body is not what is wanted: {error}.")))
+    serde_json::from_slice(body)
+        .map_err(|error| PageError::Bad(format!("The body is not what is wanted: {error}.")))
 }
 
 /// For whom mail is sent, as callers say it.

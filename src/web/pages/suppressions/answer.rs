@@ -1,7 +1,7 @@
 //! What is known of one address: the decision, in which order entries decide, on what they rest, and their whole story.
 
-use crate::model::suppression::{Decision, Entry, MailType, Origin, Precedence, Question, Reason};
 use crate::model::normalize_address;
+use crate::model::suppression::{Decision, Entry, MailType, Origin, Precedence, Question, Reason};
 use crate::store::query::EventRow;
 use crate::web::Site;
 use crate::web::error::PageError;
@@ -90,7 +90,7 @@ pub(super) async fn ask(site: &Site, asked: &Asked) -> Result<Option<Answer>, Pa
         matching: decision.matching.iter().map(shown).collect(),
         other: decision.other.iter().map(shown).collect(),
         evidence: (!evidence.is_empty()).then(|| evidence_table(&evidence)),
-        story: record_table("The whole story, newest first", &story, empty),
+        story: record_table("The whole story, newest first", &story, empty).scrolling(),
         address: question.address.to_string(),
     }))
 }
@@ -108,7 +108,8 @@ fn verdict(decision: &Decision) -> String {
         Some(Precedence::Age) => ", the oldest entry",
     };
     let count = decision.matching.len();
-    let others = if count > 1 { format!(" Any of the {count} that match would suffice.") } else { String::new() };
+    let others =
+        if count > 1 { format!(" Any of the {count} that match would suffice.") } else { String::new() };
     format!("Such mail is held back by “{}”{why}.{others}", words(first.key.reason))
 }
 
@@ -177,8 +178,8 @@ fn evidence_table(rows: &[EventRow]) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Text, Timestamp};
     use crate::model::suppression::{Key, Scope, Seq};
+    use crate::model::{Text, Timestamp};
 
     fn entry(reason: Reason, scope: Scope) -> Entry {
         Entry {

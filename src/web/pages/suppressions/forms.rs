@@ -178,7 +178,9 @@ mod tests {
 
     #[test]
     fn a_form_is_read_by_its_fields() {
-        let form = Form::read(b"address=+Ann%40B.example+&reason=complaint&scope=list&name=a+list&expires=2026-12-31");
+        let form = Form::read(
+            b"address=+Ann%40B.example+&reason=complaint&scope=list&name=a+list&expires=2026-12-31",
+        );
         let entry = new_entry(&form).unwrap();
         assert_eq!((entry.address.as_str(), entry.reason), ("Ann@B.example", Reason::Complaint));
         assert_eq!(entry.expires.unwrap().to_string(), "2026-12-31T00:00:00Z");

@@ -69,7 +69,7 @@ pub(super) async fn show(
         faults: report.as_ref().and_then(fault_table),
         can_undo: !records.is_empty() && row.as_ref().is_none_or(|row| row.undone_by.is_none()),
         undone_by: row.and_then(|row| row.undone_by).map(|undo| undo.0.to_string()),
-        records: record_table("What it wrote, by address", &records, empty),
+        records: record_table("What it wrote, by address", &records, empty).scrolling(),
         layout,
     };
     Ok(Html(page.render()?))
@@ -78,7 +78,10 @@ pub(super) async fn show(
 fn title(run: RunId, row: Option<&RunRow>, report: Option<&Report>) -> String {
     if let Some(report) = report {
         let kind = if report.order.dry_run { "Dry run of an import" } else { "Import" };
-        return format!("{kind}: {}", if report.order.name.is_empty() { "without a name" } else { &report.order.name });
+        return format!(
+            "{kind}: {}",
+            if report.order.name.is_empty() { "without a name" } else { &report.order.name }
+        );
     }
     let Some(RunRow { entry, .. }) = row else { return format!("Run {}", run.0) };
     let kind = match entry.kind {
@@ -96,7 +99,11 @@ fn facts(row: Option<&RunRow>, report: Option<&Report>) -> Vec<Fact> {
     let mut facts = Vec::new();
     if let Some(RunRow { entry, added, lifted, .. }) = row {
         let who = if entry.actor.is_empty() { "by itself".to_owned() } else { format!("by {}", entry.actor) };
-        facts.push(fact("State", entry.state.name().to_owned(), format!("begun {}, {who}", format::minute(entry.begun.seconds()))));
+        facts.push(fact(
+            "State",
+            entry.state.name().to_owned(),
+            format!("begun {}, {who}", format::minute(entry.begun.seconds())),
+        ));
         facts.push(fact("Added", format::count(*added), "records in the log".to_owned()));
         facts.push(fact("Lifted", format::count(*lifted), "records in the log".to_owned()));
     }
@@ -109,7 +116,11 @@ fn facts(row: Option<&RunRow>, report: Option<&Report>) -> Vec<Fact> {
         });
         facts.push(fact("Rows", format::count(progress.rows), format::bytes(progress.bytes)));
         facts.push(fact("New", format::count(progress.added), format!("{would}added")));
-        facts.push(fact("Known", format::count(progress.known), "on the list, or twice in the file".to_owned()));
+        facts.push(fact(
+            "Known",
+            format::count(progress.known),
+            "on the list, or twice in the file".to_owned(),
+        ));
         facts.push(fact("Kept off", format::count(progress.tombstoned), "lifted before".to_owned()));
         facts.push(Fact {
             tone: if progress.faulty > 0 { "warn" } else { "" },
