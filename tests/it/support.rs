@@ -84,10 +84,10 @@ impl Place {
         self.dir.path().join(name)
     }
 
-    /// The program with a subcommand, the place's settings, and more arguments.
+    /// The program with a subcommand, or one of one (`suppress list`), the place's settings, and more arguments.
     pub(crate) fn command(&self, subcommand: &str, arguments: &[&str]) -> Command {
         let mut command = relaylens();
-        command.arg(subcommand).arg("--config").arg(self.file("relaylens.toml")).args(arguments);
+        command.args(subcommand.split(' ')).arg("--config").arg(self.file("relaylens.toml")).args(arguments);
         command
     }
 

@@ -434,3 +434,32 @@ async fn an_outage_suppresses_nobody_and_waits_for_a_person() {
     list.undo(RunId(review.review), &ann(), "they were wrong").await.unwrap();
     assert!(!is_suppressed(&list, "r0@big.example"));
 }
+
+/// Whom a stricter rule would add is told, by the running server and without one, and nothing is written.
+#[tokio::test]
+async fn a_changed_rule_is_tried_on_history_without_writing_anything() {
+    let place = support::Place::new("");
+    let server = place.serve().await;
+    let bounce = |days: i64| {
+        let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * days);
+        serde_json::json!({ "event_type": "bounced", "event_time": at.to_string(), "event_id": format!("b{days}"),
+            "recipient": "full@b.example", "message_id": format!("{days}@m.example"), "smtp_code": 552,
+            "enhanced_code": "5.2.2", "response_text": "552 5.2.2 Mailbox full" })
+    };
+    let body = format!("{}\n{}\n", bounce(9), bounce(1));
+    assert_eq!(server.post("/v1/events?source=app1", body).await.status, 202);
+    server.drained().await;
+    let stricter = "[[rule]]\nname = \"mailbox-full\"\non = [\"bounced\"]\nreasons = [\"mailboxfull\"]\ncount = 2\n\
+                    scope = \"global\"\ntype = \"marketing\"\nexpires_days = 60\n";
+    std::fs::write(place.file("rules.toml"), stricter).unwrap();
+    let rules = place.file("rules.toml").to_str().unwrap().to_owned();
+    let told = place.run_well("suppress simulate", &[&rules]);
+    assert!(told.contains("1 would be added, 0 freed"), "{told}");
+    assert!(told.contains("+ full@b.example (bounce:quota, global, marketing mail until "), "{told}");
+    assert_eq!(server.count("SELECT count() FROM suppression_log").await, 0);
+    server.stop().await;
+    assert_eq!(place.run_well("suppress simulate", &[&rules]), told);
+    std::fs::write(place.file("rules.toml"), "[[rule]]\nname = \"a\"\non = [\"bounced\"]\n").unwrap();
+    let refused = place.run_badly("suppress simulate", &[&rules]);
+    assert!(refused.contains("line 1, rule `a`"), "{refused}");
+}

@@ -6,6 +6,7 @@ mod api;
 mod change;
 mod files;
 mod show;
+mod simulate;
 
 use clap::{Args, Subcommand};
 
@@ -26,6 +27,8 @@ pub(super) enum Suppress {
     Export(files::ExportArgs),
     /// Take back a whole import, bulk request or run of a rule
     Undo(change::UndoArgs),
+    /// Say whom changed rules would put onto the list or free, by the events of the last days
+    Simulate(simulate::SimulateArgs),
 }
 
 pub(super) async fn run(command: &Suppress) -> anyhow::Result<()> {
@@ -37,6 +40,7 @@ pub(super) async fn run(command: &Suppress) -> anyhow::Result<()> {
         Suppress::Import(args) => files::import(args).await,
         Suppress::Export(args) => files::export(args).await,
         Suppress::Undo(args) => change::undo(args).await,
+        Suppress::Simulate(args) => simulate::run(args).await,
     }
 }
 

@@ -22,6 +22,7 @@ pub struct RuleEvents {
 /// Which past events are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct RuleHistory {
+    /// One spool, or all of them when it is empty.
     pub ingest_node: Text,
     /// Events of later spool records are left out.
     pub until_seq: u64,

@@ -4,7 +4,7 @@ SELECT
 FROM events
 WHERE events.event_time >= fromUnixTimestamp64Micro({from_us:Int64}, 'UTC')
   AND events.event_time < fromUnixTimestamp64Micro({until_us:Int64}, 'UTC')
-  AND events.ingest_node = {ingest_node:String}
+  AND ({ingest_node:String} = '' OR events.ingest_node = {ingest_node:String})
   AND events.ingest_seq <= {until_seq:UInt64}
   AND events.recipient != ''
   AND events.event_type IN ('delivered', 'bounced', 'expired', 'complained', 'unsubscribed')

@@ -10,6 +10,7 @@
 //! | `GET /changes?cursor=&wait_s=`, `GET /stream` | the log from a cursor on: long poll, server-sent events |
 //! | `POST /imports?name=&dry_run=`, `GET /imports/{run}` | a file of rows, and how far it is |
 //! | `GET /runs`, `POST /runs/{run}/undo` | what can be taken back as a whole |
+//! | `POST /simulate?days=` | whom changed rules would add or free; nothing is written |
 //! | `GET /reviews`, `POST /reviews/{review}` | what the burst guard holds |
 //! | `GET /webhooks`, `POST /webhooks/{name}/{letter}` | receivers, and their dead letters |
 //!
@@ -22,6 +23,7 @@ mod files;
 mod follow;
 mod imports;
 mod runs;
+mod simulate;
 
 use crate::model::suppression::{MailType, Question, Reason, RunId, Scope};
 use crate::model::{Text, Timestamp, normalize_address};
@@ -51,6 +53,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/suppressions/stream", get(follow::stream))
         .route("/suppressions/runs", get(runs::all))
         .route("/suppressions/runs/{run}/undo", post(runs::undo))
+        .route("/suppressions/simulate", post(simulate::run))
         .route("/suppressions/reviews", get(runs::reviews))
         .route("/suppressions/reviews/{review}", get(runs::held).post(runs::decide))
         .route("/suppressions/webhooks", get(runs::hooks))
