@@ -211,7 +211,13 @@ impl Snapshot {
 impl ListFigures {
     fn encode(&self, encoder: &mut DescriptorEncoder) -> std::fmt::Result {
         let entries = ConstGauge::new(gauge(self.entries));
-        encode_one(encoder, "suppressions", "Entries and tombstones of the suppression list", None, &entries)?;
+        encode_one(
+            encoder,
+            "suppressions",
+            "Entries and tombstones of the suppression list",
+            None,
+            &entries,
+        )?;
         let loaded = ConstGauge::new(i64::from(self.is_loaded));
         encode_one(encoder, "suppressions_loaded", "1 when the list answers", None, &loaded)?;
         if let Some(honour) = &self.honour {
@@ -270,7 +276,11 @@ mod tests {
         let spool = SpoolStatus { items: 2, bytes: 300, bytes_max: 1_000 };
         let status = Status { sources: vec![source], spool, pipeline_lag_s: 1.5, ..Status::default() };
         let mut registry = Registry::with_prefix("relaylens");
-        let list = ListFigures { entries: 3, honour: Some(TimeToHonour { unsubscribes: 2, p95_s: 1.5, ..TimeToHonour::default() }), ..ListFigures::default() };
+        let list = ListFigures {
+            entries: 3,
+            honour: Some(TimeToHonour { unsubscribes: 2, p95_s: 1.5, ..TimeToHonour::default() }),
+            ..ListFigures::default()
+        };
         registry.register_collector(Box::new(Snapshot { status, rejects, list }));
         let mut text = String::new();
         text::encode(&mut text, &registry).unwrap();

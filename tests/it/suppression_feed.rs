@@ -84,7 +84,8 @@ async fn the_link_needs_no_token_and_no_name_of_this_machine() {
     fs::write(place.file("relaylens.toml"), text.replace("[http]\n", &guarded)).unwrap();
     let server = place.serve().await;
     let token = token(&place, &["ann@b.example"]);
-    let headers = [FORM[0], ("host", "mail.shop.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")];
+    let headers =
+        [FORM[0], ("host", "mail.shop.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")];
     let clicked =
         server.post_with(&format!("/unsubscribe/{token}"), &headers, "List-Unsubscribe=One-Click").await;
     assert_eq!(clicked.status, 200, "{}", clicked.text());
@@ -133,15 +134,21 @@ async fn send(port: u16, from: &str, subject: &str) {
 async fn commands_say_the_same_beside_a_server_and_without_one() {
     let place = Place::new("");
     let file = place.file("old.csv");
-    fs::write(&file, "email,reason,since\nann@b.example,spam,2026-01-02\nnobody,,\nbob@b.example,bounce,2026-01-02\n")
-        .unwrap();
+    fs::write(
+        &file,
+        "email,reason,since\nann@b.example,spam,2026-01-02\nnobody,,\nbob@b.example,bounce,2026-01-02\n",
+    )
+    .unwrap();
     let file = file.to_str().unwrap();
     let suppress = |arguments: &[&str]| {
         let (first, rest) = arguments.split_first().unwrap();
         let config = place.file("relaylens.toml");
         let all = [&["suppress", first, "--config", config.to_str().unwrap()], rest].concat();
         let output = crate::support::relaylens().args(all).output().unwrap();
-        (output.status.success(), crate::support::text(&output.stdout) + &crate::support::text(&output.stderr))
+        (
+            output.status.success(),
+            crate::support::text(&output.stdout) + &crate::support::text(&output.stderr),
+        )
     };
     let well = |arguments: &[&str]| {
         let (is_well, said) = suppress(arguments);
@@ -184,8 +191,11 @@ async fn forms_of_the_pages_add_lift_import_and_undo() {
         server.post_with(path, &headers, body).await
     };
     let added = async || {
-        post("/suppressions", &[("do", "add"), ("address", "ann@b.example"), ("reason", "complaint"), ("scope", "global")])
-            .await
+        post(
+            "/suppressions",
+            &[("do", "add"), ("address", "ann@b.example"), ("reason", "complaint"), ("scope", "global")],
+        )
+        .await
     };
     let begun = Instant::now();
     let mut answer = added().await;
@@ -197,14 +207,22 @@ async fn forms_of_the_pages_add_lift_import_and_undo() {
     }
     assert_eq!(answer.status, 303, "{}", answer.text());
     let page = server.text(answer.headers["location"].to_str().unwrap()).await;
-    assert!(page.contains("Added to the list.") && page.contains("Such mail is held back by “complaint”"), "{page}");
+    assert!(
+        page.contains("Added to the list.") && page.contains("Such mail is held back by “complaint”"),
+        "{page}"
+    );
     let lift = [("do", "lift"), ("address", "ann@b.example"), ("reason", "complaint"), ("scope", "global")];
     let refused = post("/suppressions", &lift).await;
     assert!(refused.status == 400 && refused.text().contains("note"), "{}", refused.text());
     let lifted = post("/suppressions", &[lift.as_slice(), &[("note", "he wrote")]].concat()).await;
     assert!(lifted.headers["location"].to_str().unwrap().ends_with("done=lifted"));
 
-    let rows = [("do", "import"), ("rows", "one@b.example\ntwo@b.example"), ("scope", "global"), ("file_name", "pasted")];
+    let rows = [
+        ("do", "import"),
+        ("rows", "one@b.example\ntwo@b.example"),
+        ("scope", "global"),
+        ("file_name", "pasted"),
+    ];
     let run = post("/suppressions", &rows).await.headers["location"].to_str().unwrap().to_owned();
     suppressed(&server, "two@b.example").await;
     let path = run.split('?').next().unwrap();
@@ -217,7 +235,12 @@ async fn forms_of_the_pages_add_lift_import_and_undo() {
     for action in ["suppression.add", "suppression.remove", "import.begin", "suppression.undo"] {
         assert!(audit.contains(action), "{action} is not in the audit log");
     }
-    assert!(!server.text("/suppressions?address=%3Cscript%3Ealert(1)%3C/script%3E").await.contains("<script>alert"));
+    assert!(
+        !server
+            .text("/suppressions?address=%3Cscript%3Ealert(1)%3C/script%3E")
+            .await
+            .contains("<script>alert")
+    );
     server.stop().await;
 }
 
@@ -251,5 +274,70 @@ async fn what_the_burst_guard_holds_is_released_by_a_person() {
     assert_eq!(did.json()["added"], 100, "{}", did.text());
     suppressed(&server, "gone3@slow.example").await;
     assert_eq!(server.post(&format!("{API}/reviews/{id}"), body).await.status, 409);
+    server.stop().await;
+}
+
+/// A server with an open policy door and one suppressed address.
+async fn policed(port: u16) -> (Place, Server) {
+    let place = Place::new(&format!("[suppression]\npolicy_listen = [\"127.0.0.1:{port}\"]\n"));
+    let server = place.serve().await;
+    let begun = Instant::now();
+    let entry = json!({"address": "gone@b.example"}).to_string();
+    while !server.post(API, entry.clone()).await.status.is_success() {
+        assert!(begun.elapsed() < PATIENCE, "{}", server.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    (place, server)
+}
+
+/// As Exim's `readsocket` asks: one question, then the end of what it sends, and all that comes back.
+#[tokio::test]
+async fn exims_readsocket_gets_its_answer_from_the_policy_server() {
+    let port = free_port();
+    let (_place, server) = policed(port).await;
+    let ask = async |address: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let question = format!(
+            "request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient={address}\nsender=s@shop.example\n\
+             sasl_username=\n\n"
+        );
+        stream.write_all(question.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
+        answer
+    };
+    assert_eq!(ask("gone@b.example").await, "action=550 5.7.1 Recipient suppressed: manual\n\n");
+    assert_eq!(ask("here@b.example").await, "action=DUNNO\n\n");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_haraka_plugin_refuses_the_suppressed_alone_and_lets_mail_through_when_nobody_answers() {
+    assert!(crate::support::has_program("node"), "the test of the Haraka plugin needs node: apt-get install nodejs");
+    let port = free_port();
+    let (_place, server) = policed(port).await;
+    let mut node = std::process::Command::new("node");
+    node.arg(crate::support::repository("tests/haraka/suppression.mjs"))
+        .args(["gone@b.example", "here@b.example"])
+        .env("PORT", port.to_string());
+    let output = tokio::task::spawn_blocking(move || node.output().unwrap()).await.unwrap();
+    let (out, err) = (crate::support::text(&output.stdout), crate::support::text(&output.stderr));
+    let told: Vec<(String, Value)> = out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|line| (line["what"].as_str().unwrap().to_owned(), line["code"].clone()))
+        .collect();
+    let (deny, on) = (json!(902), Value::Null);
+    let wanted = [
+        ("rcpt suppressed", deny.clone()),
+        ("rcpt free", on.clone()),
+        ("queue suppressed", deny),
+        ("queue both", on.clone()),
+        ("down", on),
+        ("warnings", json!(1)),
+    ];
+    assert_eq!(told, wanted.map(|(what, code)| (what.to_owned(), code)), "{out}\n{err}");
+    assert!(out.contains("Recipient suppressed: manual"), "{out}");
     server.stop().await;
 }
