@@ -33,7 +33,7 @@ impl Feed {
             return Ok(Self { imports, hooks: Vec::new() });
         }
         let (poster, dir) = (client(tls()?), config.data_dir.join("webhooks"));
-        let open = |settings| Hook::open(settings, dir.clone(), list.clone(), poster.clone());
+        let open = |settings| Hook::open(settings, &dir, list.clone(), poster.clone());
         let hooks = settings.into_iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self { imports, hooks })
     }

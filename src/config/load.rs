@@ -102,17 +102,7 @@ impl Config {
         if self.spool.bytes_max < 2 * self.spool.segment_bytes {
             return wrong("spool.bytes_max", "at least twice `spool.segment_bytes`");
         }
-        let mut hooks = BTreeSet::new();
-        for hook in &self.feed.webhooks {
-            if !hook.has_name() || !hooks.insert(&hook.name) {
-                let message =
-                    format!("`{}` needs a name of letters, digits, `-` and `_` that no other has", hook.name);
-                return wrong("feed.webhooks", &message);
-            }
-            if hook.give_up_hours > GIVE_UP_HOURS_MAX {
-                return wrong("feed.webhooks", &format!("`{}`: `give_up_hours` is at most 720", hook.name));
-            }
-        }
+        self.check_feed()?;
         let names = self.sources.logs().map(|(kind, log)| (kind.name(), &log.name));
         let names = names.chain(self.sources.kumomta.iter().map(|log| ("kumomta", &log.name)));
         let names = names.chain(self.sources.mail.iter().map(|door| ("mail", &door.name)));
@@ -126,6 +116,22 @@ impl Config {
         for (kind, name) in names {
             if name.is_empty() || !seen.insert((kind, name)) {
                 return wrong("sources", &format!("{kind} source `{name}` needs a name that no other has"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_feed(&self) -> Result<(), ConfigError> {
+        let wrong = |message: String| Err(ConfigError::Wrong { setting: "feed.webhooks", message });
+        let mut hooks = BTreeSet::new();
+        for hook in &self.feed.webhooks {
+            if !hook.has_name() || !hooks.insert(&hook.name) {
+                let message =
+                    format!("`{}` needs a name of letters, digits, `-` and `_` that no other has", hook.name);
+                return wrong(message);
+            }
+            if hook.give_up_hours > GIVE_UP_HOURS_MAX {
+                return wrong(format!("`{}`: `give_up_hours` is at most 720", hook.name));
             }
         }
         Ok(())

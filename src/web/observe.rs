@@ -208,6 +208,14 @@ impl Snapshot {
     }
 }
 
+type FigureOf = fn(&HookStatus) -> u64;
+
+/// What is told of each receiver of webhooks.
+const HOOKS: [(&str, &str, FigureOf); 2] = [
+    ("webhook_failures", "Failed tries of the post that waits", |hook| u64::from(hook.failures)),
+    ("webhook_dead_letters", "Posts that were given up", |hook| hook.dead_letters as u64),
+];
+
 impl ListFigures {
     fn encode(&self, encoder: &mut DescriptorEncoder) -> std::fmt::Result {
         let entries = ConstGauge::new(gauge(self.entries));
@@ -229,11 +237,7 @@ impl ListFigures {
                 encode_one(encoder, "unsubscribe_honour_p95", help, Some(&Unit::Seconds), &p95)?;
             }
         }
-        let per_hook: [(&str, &str, fn(&HookStatus) -> u64); 2] = [
-            ("webhook_failures", "Failed tries of the post that waits", |hook| hook.failures.into()),
-            ("webhook_dead_letters", "Posts that were given up", |hook| hook.dead_letters as u64),
-        ];
-        for (name, help, figure) in per_hook.iter().filter(|_| !self.hooks.is_empty()) {
+        for (name, help, figure) in HOOKS.iter().filter(|_| !self.hooks.is_empty()) {
             let kind = ConstGauge::new(0_i64).metric_type();
             let mut family = encoder.encode_descriptor(name, help, None, kind)?;
             for hook in &self.hooks {

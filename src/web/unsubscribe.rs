@@ -107,19 +107,16 @@ async fn leave(
         return page(StatusCode::BAD_REQUEST, "Not understood", text.to_owned(), Some("Unsubscribe"));
     };
     let text = format!("{} gets no more {}.", leaving.address, what(&leaving));
-    if door.is_known_click(token.clone()) {
-        return page(StatusCode::OK, "Unsubscribed", text, None);
-    }
-    match (door.inner.leave)(leaving, how).await {
-        Ok(()) => page(StatusCode::OK, "Unsubscribed", text, None),
-        Err(LeaveRefused) => {
-            door.forget_click(token);
+    if !door.knows_click(&token) {
+        if (door.inner.leave)(leaving, how).await.is_err() {
             let text = "This could not be taken in just now. Please try again in a few minutes.";
             let answer =
                 page(StatusCode::SERVICE_UNAVAILABLE, "Try again", text.to_owned(), Some("Unsubscribe"));
-            ([(header::RETRY_AFTER, "60")], answer).into_response()
+            return ([(header::RETRY_AFTER, "60")], answer).into_response();
         }
+        door.note_click(token);
     }
+    page(StatusCode::OK, "Unsubscribed", text, None)
 }
 
 impl Door {
@@ -128,15 +125,15 @@ impl Door {
         Leaving::read(token, keys, (self.inner.clock)())
     }
 
-    /// Whether the link was clicked in this minute already; it is now.
-    fn is_known_click(&self, token: String) -> bool {
-        let key = (token, self.minute());
-        self.clicks.lock().unwrap_or_else(PoisonError::into_inner).put(key, ()).is_some()
+    /// Whether a click of the link was taken in in this minute.
+    fn knows_click(&self, token: &str) -> bool {
+        let key = (token.to_owned(), self.minute());
+        self.clicks.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
     }
 
-    fn forget_click(&self, token: String) {
+    fn note_click(&self, token: String) {
         let key = (token, self.minute());
-        self.clicks.lock().unwrap_or_else(PoisonError::into_inner).pop(&key);
+        self.clicks.lock().unwrap_or_else(PoisonError::into_inner).put(key, ());
     }
 
     fn minute(&self) -> i64 {

@@ -130,7 +130,7 @@ async fn send(port: u16, from: &str, subject: &str) {
     assert!(said.contains("\n250 2.0.0") || said.matches("250 ").count() >= 4, "{said}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_say_the_same_beside_a_server_and_without_one() {
     let place = Place::new("");
     let file = place.file("old.csv");
@@ -164,7 +164,7 @@ async fn commands_say_the_same_beside_a_server_and_without_one() {
         let said = well(&["show", "ann@b.example", "--tenant", name]);
         assert!(said.starts_with("held back\n  complaint, tenant"), "{said}");
         let said = well(&["export", "--format", "ses", "--tenant", name]);
-        assert_eq!(said.lines().count(), 2, "{said}");
+        assert_eq!(said.matches("emailAddress").count(), 2, "{said}");
         assert!(said.contains(r#"{"emailAddress":"bob@b.example","reason":"BOUNCE"}"#), "{said}");
         assert!(well(&["undo", &run, "--note", "test"]).contains("2 lifted"));
         let (is_well, said) = suppress(&["add", "nobody"]);
@@ -314,7 +314,10 @@ async fn exims_readsocket_gets_its_answer_from_the_policy_server() {
 
 #[tokio::test]
 async fn the_haraka_plugin_refuses_the_suppressed_alone_and_lets_mail_through_when_nobody_answers() {
-    assert!(crate::support::has_program("node"), "the test of the Haraka plugin needs node: apt-get install nodejs");
+    assert!(
+        crate::support::has_program("node"),
+        "the test of the Haraka plugin needs node: apt-get install nodejs"
+    );
     let port = free_port();
     let (_place, server) = policed(port).await;
     let mut node = std::process::Command::new("node");

@@ -14,7 +14,7 @@ use serde_json::Value;
 pub(super) const PATH: &str = "/api/v1/suppressions";
 
 pub(super) enum Api {
-    Remote(Remote),
+    Remote(Box<Remote>),
     Local(Box<LocalApi>),
 }
 
@@ -22,7 +22,7 @@ impl Api {
     pub(super) async fn open(common: &Common) -> anyhow::Result<Self> {
         let config = common.settings()?;
         Ok(match Handover::find(&config.data_dir) {
-            Some(server) => Self::Remote(Remote::to(&config, server)?),
+            Some(server) => Self::Remote(Box::new(Remote::to(&config, server)?)),
             None => Self::Local(Box::new(LocalApi::open(&config).await?)),
         })
     }

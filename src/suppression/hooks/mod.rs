@@ -25,7 +25,7 @@ use crate::model::Text;
 use crate::suppression::hooks::state::Folder;
 use crate::suppression::list::List;
 use hyper::Uri;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
@@ -88,7 +88,7 @@ impl Hook {
     /// # Errors
     ///
     /// When the folder cannot be made, or what is in it not be read.
-    pub fn open(settings: HookSettings, dir: PathBuf, list: List, poster: Poster) -> Result<Self, HookError> {
+    pub fn open(settings: HookSettings, dir: &Path, list: List, poster: Poster) -> Result<Self, HookError> {
         let folder = Folder::open(dir.join(settings.name.as_str()))?;
         let state = folder.load()?;
         let status = HookStatus {

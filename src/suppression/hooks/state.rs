@@ -81,12 +81,12 @@ impl Folder {
     }
 
     pub(super) fn save(&self, state: &State) -> Result<(), HookError> {
-        self.write(self.0.join(STATE_FILE), state)
+        write(self.0.join(STATE_FILE), state)
     }
 
     /// Keeps a post that was given up.
     pub(super) fn bury(&self, post: &Post) -> Result<(), HookError> {
-        self.write(self.file(post.id, DEAD), post)?;
+        write(self.file(post.id, DEAD), post)?;
         self.remove(post.id, AGAIN)
     }
 
@@ -145,13 +145,6 @@ impl Folder {
         Ok(posts)
     }
 
-    fn write(&self, path: PathBuf, value: &impl Serialize) -> Result<(), HookError> {
-        let written = serde_json::to_vec(value).map_err(io::Error::from);
-        written
-            .and_then(|bytes| write_whole(&path, &bytes))
-            .map_err(|source| HookError::Disk { path, source })
-    }
-
     fn remove(&self, id: Uuid, ending: &str) -> Result<(), HookError> {
         let path = self.file(id, ending);
         match fs::remove_file(&path) {
@@ -163,6 +156,11 @@ impl Folder {
     fn file(&self, id: Uuid, ending: &str) -> PathBuf {
         self.0.join(format!("{id}.{ending}"))
     }
+}
+
+fn write(path: PathBuf, value: &impl Serialize) -> Result<(), HookError> {
+    let written = serde_json::to_vec(value).map_err(io::Error::from);
+    written.and_then(|bytes| write_whole(&path, &bytes)).map_err(|source| HookError::Disk { path, source })
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &std::path::Path, bytes: &[u8]) -> Result<T, HookError> {

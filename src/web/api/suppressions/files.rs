@@ -20,7 +20,7 @@ use serde::Deserialize;
 const PART_BYTES: usize = 64 * 1024;
 
 /// Entries are shown as they stand at the beginning of the hour, so that the same log gives the same file, and with it
-/// the same ETag, for an hour. What ends within it is left out with the next.
+/// the same `ETag`, for an hour. What ends within it is left out with the next.
 const MOMENT_S: i64 = 3_600;
 
 #[derive(Debug, Default, Deserialize)]

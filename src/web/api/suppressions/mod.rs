@@ -6,7 +6,7 @@
 //! | `POST /check` | up to 10,000 addresses, out of memory |
 //! | `GET ?after=&limit=&reason=` | living entries by address |
 //! | `POST`, `DELETE /{address}?note=`, `POST /bulk` | add, lift, both for up to 10,000 |
-//! | `GET /snapshot?format=&identity=`, `GET /export/{shape}` | the whole list, with ETag; in the shapes of others |
+//! | `GET /snapshot?format=&identity=`, `GET /export/{shape}` | the whole list, with `ETag`; in the shapes of others |
 //! | `GET /changes?cursor=&wait_s=`, `GET /stream` | the log from a cursor on: long poll, server-sent events |
 //! | `POST /imports?name=&dry_run=`, `GET /imports/{run}` | a file of rows, and how far it is |
 //! | `GET /runs`, `POST /runs/{run}/undo` | what can be taken back as a whole |
