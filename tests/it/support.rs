@@ -156,7 +156,7 @@ impl Place {
 }
 
 /// A path as a value in a settings file.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     toml::Value::from(path.to_str().expect("test folders have names of UTF-8")).to_string()
 }
 

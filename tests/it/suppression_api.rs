@@ -1,7 +1,7 @@
 //! The suppression list over HTTP, by the running program: asking, changing, following, importing, undoing, webhooks,
 //! and recipients who leave.
 
-use crate::support::{Answer, PATIENCE, Place, Server, free_port};
+use crate::support::{Answer, PATIENCE, Place, Server, free_port, quoted};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -167,16 +167,16 @@ async fn a_snapshot_has_an_etag_and_the_log_is_followed_from_it() {
     server.stop().await;
     let server = place.serve().await;
     loaded(&server).await;
-    let changes = server.get(&format!("{API}/changes?cursor={cursor}")).await;
-    let rows = changes["rows"].as_array().unwrap();
-    assert_eq!((rows.len(), &rows[0]["action"]), (1, &json!("remove")), "{changes}");
-    let cursor = changes["cursor"].as_str().unwrap();
+    let feed = server.get(&format!("{API}/changes?cursor={cursor}")).await;
+    let rows = feed["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[0]["action"]), (1, &json!("remove")), "{feed}");
+    let cursor = feed["cursor"].as_str().unwrap();
     let waiting = format!("{API}/changes?cursor={cursor}&wait_s=50");
-    let (changes, _) = tokio::join!(server.get(&waiting), async {
+    let (feed, _) = tokio::join!(server.get(&waiting), async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         add(&server, json!({"address": "eve@b.example"})).await
     });
-    assert_eq!(changes["rows"][0]["address"], "eve@b.example", "{changes}");
+    assert_eq!(feed["rows"][0]["address"], "eve@b.example", "{feed}");
     refused(&server.request("GET", &format!("{API}/changes?cursor=zz"), &[], "").await, 400, "cursor");
     server.stop().await;
 }
@@ -286,7 +286,8 @@ async fn an_import_that_is_killed_is_whole_in_the_end() {
     let place = Place::new("");
     let mut server = place.serve().await;
     loaded(&server).await;
-    let rows: String = (0..COUNT).map(|n| format!("r{n}@b.example\n")).collect();
+    let row = |n| format!("r{n}@b.example\n");
+    let rows: String = (0..COUNT).map(row).collect();
     let report = well(&server.post(&format!("{API}/imports?name=big.txt"), rows).await);
     let run = report["run"].as_str().unwrap().to_owned();
     let count = "SELECT count(), uniqExact(address) FROM suppression_log";
@@ -322,8 +323,11 @@ async fn compliance_entries_need_the_admin_scope_and_readers_change_nothing() {
     let ((reader, one), (writer, two)) = (made("crm", "read"), made("ops", "write"));
     fs::write(place.file("tokens"), format!("{one}\n{two}\n")).unwrap();
     let text = fs::read_to_string(place.file("relaylens.toml")).unwrap();
-    let files =
-        format!("[http]\ntoken_file = {:?}\ntokens_file = {:?}\n", place.file("admin"), place.file("tokens"));
+    let files = format!(
+        "[http]\ntoken_file = {}\ntokens_file = {}\n",
+        quoted(&place.file("admin")),
+        quoted(&place.file("tokens"))
+    );
     fs::write(place.file("relaylens.toml"), text.replace("[http]\n", &files)).unwrap();
     let server = place.serve().await;
     let ask = async |token: &str, method: &str, path: &str, body: Value| {
@@ -446,9 +450,9 @@ fn hooked(port: u16, give_up_hours: u16) -> Place {
     let place = Place::new("");
     fs::write(place.file("secret"), SECRET).unwrap();
     place.set(&format!(
-        "[[feed.webhooks]]\nname = \"crm\"\nurl = \"http://127.0.0.1:{port}/hook\"\nsecret_file = {:?}\n\
+        "[[feed.webhooks]]\nname = \"crm\"\nurl = \"http://127.0.0.1:{port}/hook\"\nsecret_file = {}\n\
          give_up_hours = {give_up_hours}\n",
-        place.file("secret")
+        quoted(&place.file("secret"))
     ));
     place
 }

@@ -1,7 +1,7 @@
 //! Recipients who leave, by click, page and mail; the commands on the suppression list, with and without a server; the
 //! pages' forms.
 
-use crate::support::{Answer, PATIENCE, Place, Server, free_port};
+use crate::support::{Answer, PATIENCE, Place, Server, free_port, quoted};
 use serde_json::{Value, json};
 use std::fs;
 use std::time::{Duration, Instant};
@@ -16,8 +16,8 @@ fn place(more: &str) -> Place {
     fs::write(place.file("keys"), "a 0123456789abcdef0123456789abcdef\n").unwrap();
     place.set(&format!(
         "[unsubscribe]\nurl = \"https://mail.shop.example/unsubscribe\"\nmailto = \"leave@shop.example\"\n\
-         keys_file = {:?}\n{more}",
-        place.file("keys")
+         keys_file = {}\n{more}",
+        quoted(&place.file("keys"))
     ));
     place
 }
@@ -80,7 +80,7 @@ async fn the_link_needs_no_token_and_no_name_of_this_machine() {
     let place = place("");
     fs::write(place.file("admin"), "the-token-of-this-test\n").unwrap();
     let text = fs::read_to_string(place.file("relaylens.toml")).unwrap();
-    let guarded = format!("[http]\ntoken_file = {:?}\n", place.file("admin"));
+    let guarded = format!("[http]\ntoken_file = {}\n", quoted(&place.file("admin")));
     fs::write(place.file("relaylens.toml"), text.replace("[http]\n", &guarded)).unwrap();
     let server = place.serve().await;
     let token = token(&place, &["ann@b.example"]);
@@ -254,7 +254,8 @@ async fn what_the_burst_guard_holds_is_released_by_a_person() {
                 "message_id": format!("m{n}@shop.example"), "recipient": format!("gone{n}@slow.example"),
                 "smtp_code": 550, "response_text": "550 5.1.1 user unknown", "mx_host": "mx.slow.example" })
     };
-    let events: String = (0..100).map(|n| format!("{}\n", bounce(n))).collect();
+    let line = |n| format!("{}\n", bounce(n));
+    let events: String = (0..100).map(line).collect();
     assert_eq!(server.post("/v1/events?source=app1", events).await.status, 202);
     server.drained().await;
     let begun = Instant::now();
