@@ -74,7 +74,7 @@ async fn ready(site: SharedSite) -> (StatusCode, String) {
 async fn metrics(site: SharedSite) -> Response {
     let rejects =
         tokio::time::timeout(STORE_WAIT, site.store().reject_counts()).await.ok().and_then(Result::ok);
-    let day = TimeRange { from_unix: site.now_unix() - DAY_S, to_unix: site.now_unix() };
+    let day = TimeRange { from_unix: site.now_unix() - DAY_S, to_unix: site.now_unix() + 1 };
     let honour = tokio::time::timeout(STORE_WAIT, site.store().time_to_honour(day)).await;
     let list = ListFigures {
         entries: site.list().index().len() as u64,

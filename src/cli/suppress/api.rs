@@ -94,3 +94,18 @@ pub(super) fn path_of(address: &str) -> String {
     let written: String = form_urlencoded::byte_serialize(address.trim().as_bytes()).collect();
     format!("{PATH}/{}", written.replace('+', "%20"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_any_letters_makes_a_path() {
+        assert_eq!(path_of(" a+b/c d@ü.example "), format!("{PATH}/a%2Bb%2Fc%20d%40%C3%BC.example"));
+    }
+
+    #[test]
+    fn what_is_not_given_is_not_asked() {
+        assert_eq!(query(&[("a", "1 2"), ("b", ""), ("c", "&")]), "a=1+2&c=%26");
+    }
+}

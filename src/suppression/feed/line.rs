@@ -120,3 +120,35 @@ fn known(at: Timestamp) -> Option<String> {
 fn ids(ids: &[EventId]) -> Vec<Uuid> {
     ids.iter().map(|id| Uuid::from_u128(id.0)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::suppression::{Action, Change, MailType, Reason, Scope, Seq};
+
+    #[test]
+    fn a_record_tells_times_as_text_and_who_wrote_it_by_kind() {
+        let key = Key {
+            address: "ann@b.example".into(),
+            scope: Scope::List { tenant: "acme".into(), list: "offers".into() },
+            mail_type: MailType::Marketing,
+            reason: Reason::Unsubscribe,
+        };
+        let change = Change {
+            action: Action::Add,
+            key,
+            observed: Timestamp::from_seconds(10),
+            expires: None,
+            origin: Origin::Rule("unsubscribe".into()),
+            run: None,
+            evidence: vec![EventId(7)],
+            note: "".into(),
+        };
+        let record = LogRecord { seq: Seq::new(Timestamp::from_seconds(12), 3), change };
+        let line = serde_json::to_string(&RecordLine::from(&record)).unwrap();
+        assert_eq!(
+            line,
+            r#"{"seq":"00000002dc6c0003","at":"1970-01-01T00:00:12Z","action":"add","address":"ann@b.example","scope":"list","tenant":"acme","name":"offers","type":"marketing","reason":"unsubscribe","observed":"1970-01-01T00:00:10Z","expires":null,"rule":"unsubscribe","actor":null,"run":null,"evidence":["00000000-0000-0000-0000-000000000007"],"note":""}"#
+        );
+    }
+}

@@ -56,25 +56,35 @@ fn shown(status: &HookStatus, letter: &DeadLetter) -> Letter {
         webhook: status.name.to_string(),
         id: letter.id.to_string(),
         title: format!(
-            "{}: {} changes of {} UTC",
+            "{}: {} of {} UTC",
             status.name,
-            format::count(letter.records),
+            several(letter.records, "change", "changes"),
             format::minute(letter.made_unix)
         ),
-        fault: format!("Given up after {} tries: {}", letter.failures, letter.last_fault),
+        fault: format!(
+            "Given up after {}: {}",
+            several(letter.failures.into(), "try", "tries"),
+            letter.last_fault
+        ),
         is_again: letter.is_again,
     }
+}
+
+fn several(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", format::count(number), if number == 1 { one } else { many })
 }
 
 fn receiver_table(statuses: &[HookStatus], now_unix: i64) -> Table {
     let row = |status: &HookStatus| {
         let state = match status.next_try_unix {
             _ if status.failures == 0 => Cell::word("up to date"),
-            Some(next) => Cell::text(format!("failed {} times", status.failures)).tone("warn").sub(format!(
-                "{}; next try in {}",
-                status.last_fault,
-                format::duration_s((next - now_unix).max(0))
-            )),
+            Some(next) => Cell::text(format!("failed {}", several(status.failures.into(), "time", "times")))
+                .tone("warn")
+                .sub(format!(
+                    "{}; next try in {}",
+                    status.last_fault,
+                    format::duration_s((next - now_unix).max(0))
+                )),
             None => Cell::text(status.last_fault.clone()).tone("warn"),
         };
         Row::new(vec![
