@@ -35,7 +35,7 @@ test: $(ENGINE) $(CHARTS) test-tools
 
 # Real parts for the tests: a Postfix that is never started as a service, a browser, the licence and source check.
 test-tools:
-	@missing=$$(for tool in chromium:chromium postfix:postfix postmap:postfix ip:iproute2 zstd:zstd python3:python3; do \
+	@missing=$$(for tool in chromium:chromium postfix:postfix postmap:postfix dovecot:dovecot-imapd ip:iproute2 zstd:zstd python3:python3; do \
 		command -v $${tool%%:*} >/dev/null 2>&1 || test -x /usr/sbin/$${tool%%:*} || echo $${tool##*:}; done | sort -u); \
 	if [ -n "$$missing" ]; then \
 		$(SUDO) apt-get update -q && \

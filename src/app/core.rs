@@ -137,7 +137,11 @@ pub(crate) fn bounce_rules(config: &Config) -> anyhow::Result<BounceRules> {
 fn authenticator(settings: &Authentication) -> anyhow::Result<Authenticator> {
     let dns = settings.verify_dkim.then(|| resolver(settings.resolver)).transpose();
     let dns = dns.context("no DNS can be asked; `authentication.verify_dkim = false` goes on without")?;
-    Ok(Authenticator::new(dns.map(MessageAuthenticator), settings.authserv_ids.clone()))
+    Ok(Authenticator::new(
+        dns.map(MessageAuthenticator),
+        settings.authserv_ids.clone(),
+        &settings.feedback_loops,
+    ))
 }
 
 fn report_options(config: &Config) -> ReportOptions {

@@ -1,7 +1,7 @@
 //! Those who hand lists in and those who follow the list: imports, and webhooks that go out.
 
 use crate::app::database::read_secret;
-use crate::app::webhooks::tls;
+use crate::app::tls::client_tls;
 use crate::config::{Config, FeedWebhook};
 use crate::suppression::hooks::{Hook, HookSettings, client};
 use crate::suppression::imports::Imports;
@@ -32,7 +32,7 @@ impl Feed {
         if settings.is_empty() {
             return Ok(Self { imports, hooks: Vec::new() });
         }
-        let (poster, dir) = (client(tls()?), config.data_dir.join("webhooks"));
+        let (poster, dir) = (client(client_tls(None)?), config.data_dir.join("webhooks"));
         let open = |settings| Hook::open(settings, &dir, list.clone(), poster.clone());
         let hooks = settings.into_iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self { imports, hooks })

@@ -1,10 +1,11 @@
 //! The API of this process without a port: how commands reach the suppression list while no server runs. They ask the
 //! same questions either way.
 
-use crate::app::Core;
+use crate::app::board::Board;
 use crate::app::feed::Feed;
 use crate::app::status::{now, status_source};
 use crate::app::suppression::list_of;
+use crate::app::{Core, local_intake};
 use crate::config::Config;
 use crate::model::{Caller, Role, Text};
 use crate::web::{self, WebState};
@@ -46,6 +47,7 @@ impl LocalApi {
         list.loaded().await?;
         let feed = Feed::open(config, &list)?;
         feed.start_imports(&stopped, &mut tasks);
+        let board = Board::new(local_intake(&core));
         let progress = Arc::clone(core.pipeline.progress());
         let state = WebState {
             store: core.database.store.clone(),
@@ -53,7 +55,7 @@ impl LocalApi {
             imports: feed.imports,
             hooks: feed.hooks,
             stopped,
-            status: status_source(core.spool.clone(), config.spool.bytes_max, progress),
+            status: status_source(core.spool.clone(), config.spool.bytes_max, progress, board),
             demo: None,
             clock: || now().seconds(),
         };

@@ -1,11 +1,12 @@
 //! The LMTP and SMTP doors of the settings.
 
+use crate::app::board::Board;
 use crate::config::{MailDoor as Settings, MailProtocol};
 use crate::ingest::Intake;
 use crate::ingest::lmtp::{self, MailDoor, MailDoorLimits, MailListener, Protocol};
+use crate::model::{SourceKind, SourceRef};
 use anyhow::Context;
 use std::path::PathBuf;
-use std::sync::Arc;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -15,6 +16,7 @@ pub(super) async fn open(
     doors: &[Settings],
     intake: &Intake,
     stopped: &watch::Receiver<bool>,
+    board: &mut Board,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     for settings in doors {
@@ -31,9 +33,12 @@ pub(super) async fn open(
             recipients: settings.recipients.iter().map(|text| text.to_lowercase()).collect(),
             limits: MailDoorLimits::default(),
         };
+        let source = SourceRef { kind: SourceKind::Mail, name: door.source.clone() };
+        let protocol = if door.protocol == Protocol::Lmtp { "LMTP" } else { "SMTP" };
+        let status = board.door(source, format!("{protocol} on {}", settings.listen));
         let (intake, stopped) = (intake.clone(), stopped.clone());
         tasks.spawn(async move {
-            lmtp::listen(listener, door, intake, Arc::default(), stopped).await;
+            lmtp::listen(listener, door, intake, status, stopped).await;
             Ok(())
         });
     }

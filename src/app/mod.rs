@@ -4,6 +4,7 @@
 //! doors and pages on top.
 
 mod access;
+mod board;
 mod core;
 mod database;
 mod enrich;
@@ -12,11 +13,13 @@ mod handover;
 mod local_api;
 mod logging;
 mod mail_doors;
+mod mailboxes;
 mod replay;
 mod resolver;
 mod serve;
 mod status;
 mod suppression;
+mod tls;
 mod tokens;
 mod unsubscribe;
 mod webhooks;

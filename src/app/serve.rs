@@ -1,15 +1,18 @@
 //! The server: doors, followed logs and pages around the [`Core`].
 
 use crate::app::access::{self, Access};
+use crate::app::board::Board;
 use crate::app::database::read_secret;
 use crate::app::feed::Feed;
 use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
-use crate::app::{Core, Replayed, enrich, mail_doors, replay, suppression, tokens, unsubscribe, webhooks};
+use crate::app::{
+    Core, Replayed, enrich, mail_doors, mailboxes, replay, suppression, tokens, unsubscribe, webhooks,
+};
 use crate::config::Config;
 use crate::ingest::Intake;
 use crate::ingest::http::{self, HttpOptions};
-use crate::ingest::tail::{self, TailOptions, TailStatus};
+use crate::ingest::tail::{self, TailOptions};
 use crate::model::{SourceKind, SourceRef};
 use crate::store::Store;
 use crate::store::embedded::{ListenToken, serve_tcp};
@@ -62,9 +65,11 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let intake = local_intake(&core);
-    follow_logs(config, &core, &intake, &stopped, &mut tasks);
-    mail_doors::open(&config.sources.mail, &intake, &stopped, &mut tasks).await?;
-    let webhooks = webhooks::routes(&config.webhooks, intake.clone())?;
+    let mut board = Board::new(intake.clone());
+    follow_logs(config, &core, &intake, &stopped, &mut board, &mut tasks);
+    mail_doors::open(&config.sources.mail, &intake, &stopped, &mut board, &mut tasks).await?;
+    mailboxes::collect(&config.sources, &core, &intake, &stopped, &mut board, &mut tasks)?;
+    let webhooks = webhooks::routes(&config.webhooks, intake.clone(), &mut board)?;
     let for_recipients = web::unsubscribe_routes(unsubscribe::door(unsubscribe::keys(config)?, &intake));
     open_engine(config, &core, &stopped, &mut tasks).await?;
     let list = suppression::start(config, &core, &stopped, &mut tasks).await?;
@@ -79,6 +84,7 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
             core.spool.clone(),
             config.spool.bytes_max,
             Arc::clone(core.pipeline.progress()),
+            board,
         ),
         imports: feed.imports,
         hooks: feed.hooks,
@@ -152,6 +158,7 @@ fn follow_logs(
     core: &Core,
     intake: &Intake,
     stopped: &watch::Receiver<bool>,
+    board: &mut Board,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) {
     let logs = config.sources.logs().map(|(kind, log)| (kind, &log.name, &log.path));
@@ -159,11 +166,10 @@ fn follow_logs(
     for (kind, name, path) in logs.chain(kumomta) {
         let source = SourceRef { kind, name: name.as_str().into() };
         let positions = core.pipeline.files().get(&source).cloned().unwrap_or_default();
+        let status = board.tail(source.clone(), format!("log {}", path.display()));
         let options = TailOptions { source, path: path.clone() };
         let (intake, stopped) = (intake.clone(), stopped.clone());
-        tasks.spawn(async move {
-            Ok(tail::run(options, intake, positions, TailStatus::default(), stopped).await?)
-        });
+        tasks.spawn(async move { Ok(tail::run(options, intake, positions, status, stopped).await?) });
     }
 }
 

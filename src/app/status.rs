@@ -1,5 +1,6 @@
 //! What the running process tells the pages about itself.
 
+use crate::app::board::Board;
 use crate::model::Timestamp;
 use crate::pipeline::Progress;
 use crate::spool::Spool;
@@ -7,7 +8,12 @@ use crate::web::{SourceStatus, SpoolStatus, Status, StatusSource};
 use std::sync::Arc;
 
 /// Reads counters alone: no disk, no database.
-pub(super) fn status_source(spool: Spool, spool_bytes_max: u64, progress: Arc<Progress>) -> StatusSource {
+pub(super) fn status_source(
+    spool: Spool,
+    spool_bytes_max: u64,
+    progress: Arc<Progress>,
+    board: Board,
+) -> StatusSource {
     let started_unix = now().seconds();
     StatusSource::new(move || {
         // The pipeline first: what the doors take in between the two looks is in the spool.
@@ -40,6 +46,7 @@ pub(super) fn status_source(spool: Spool, spool_bytes_max: u64, progress: Arc<Pr
                 bytes_max: spool_bytes_max,
             },
             sources,
+            doors: board.read(),
             pipeline_lag_s: waiting,
             store_error: stored.store_error,
         }

@@ -218,11 +218,7 @@ impl Scan<'_> {
 
 /// The first `bytes_max` bytes of `text`, ended at a character.
 fn head(text: &str, bytes_max: usize) -> &str {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 #[cfg(test)]

@@ -67,12 +67,15 @@ pub struct Authentication {
     pub authserv_ids: Vec<String>,
     /// Whether DKIM signatures are checked on arrival, which asks the DNS for keys. Default true.
     pub verify_dkim: bool,
+    /// Who runs further feedback loops that you take part in, by the address or domain that their reports are from; only
+    /// genuine mail counts as theirs. Default none: those of Yahoo, Microsoft and Validity are known.
+    pub feedback_loops: Vec<String>,
     /// DNS server to ask, such as `127.0.0.1:53`. Default those of the system.
     pub resolver: Option<SocketAddr>,
 }
 
 impl Default for Authentication {
     fn default() -> Self {
-        Self { authserv_ids: Vec::new(), verify_dkim: true, resolver: None }
+        Self { authserv_ids: Vec::new(), verify_dkim: true, feedback_loops: Vec::new(), resolver: None }
     }
 }

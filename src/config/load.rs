@@ -106,11 +106,19 @@ impl Config {
         let names = self.sources.logs().map(|(kind, log)| (kind.name(), &log.name));
         let names = names.chain(self.sources.kumomta.iter().map(|log| ("kumomta", &log.name)));
         let names = names.chain(self.sources.mail.iter().map(|door| ("mail", &door.name)));
+        let names = names.chain(self.sources.imap.iter().map(|account| ("mail", &account.name)));
+        let names = names.chain(self.sources.maildir.iter().map(|folder| ("mail", &folder.name)));
+        let names = names.chain(self.sources.mbox.iter().map(|file| ("mail", &file.name)));
         let is_open = |door: &MailDoor| door.protocol == MailProtocol::Smtp && door.recipients.is_empty();
         if let Some(door) = self.sources.mail.iter().find(|door| is_open(door)) {
             let message =
                 format!("SMTP door `{}` needs `recipients`: it takes mail for nobody else", door.name);
             return wrong("sources.mail", &message);
+        }
+        for account in &self.sources.imap {
+            account
+                .check()
+                .or_else(|fault| wrong("sources.imap", &format!("`{}`: {fault}", account.name)))?;
         }
         let mut seen = BTreeSet::new();
         for (kind, name) in names {

@@ -7,6 +7,7 @@
 mod feed;
 mod feedback;
 mod load;
+mod mailboxes;
 mod suppression;
 mod unsubscribe;
 mod webhooks;
@@ -14,6 +15,9 @@ mod webhooks;
 pub use feed::{Feed, FeedWebhook};
 pub use feedback::{Authentication, Reports, ReturnPath};
 pub use load::{ConfigError, load};
+pub use mailboxes::{
+    AfterMail, ImapAccount, ImapSecurity, MailAction, MaildirAction, MaildirFolder, MboxFile, Oauth2,
+};
 pub use suppression::{MapAnswers, Suppression, SuppressionMap, WhenNotLoaded};
 pub use unsubscribe::Unsubscribe;
 pub use webhooks::{SecretFrom, SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
@@ -193,6 +197,10 @@ pub struct Sources {
     pub kumomta: Vec<KumomtaLog>,
     /// Doors for mail that comes back.
     pub mail: Vec<MailDoor>,
+    /// Mailboxes that mail is fetched from.
+    pub imap: Vec<ImapAccount>,
+    pub maildir: Vec<MaildirFolder>,
+    pub mbox: Vec<MboxFile>,
 }
 
 impl Sources {

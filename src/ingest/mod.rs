@@ -8,16 +8,22 @@
 //! Not here: reading what the bytes say (`parse`, `pipeline`), except that `POST /v1/events` checks each line so that
 //! its sender learns at once what is wrong.
 
+mod board;
 mod files;
 pub mod http;
+pub mod imap;
 mod import;
 mod lines;
 pub mod lmtp;
+pub mod mailbox;
+pub mod maildir;
+pub mod mbox;
 pub mod tail;
 #[cfg(test)]
 mod testing;
 pub mod webhook;
 
+pub use board::{DoorFault, DoorState, DoorStatus};
 pub use files::FileError;
 pub use import::{ImportReader, ImportedChunk};
 

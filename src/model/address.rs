@@ -18,11 +18,7 @@ pub fn normalize_address(address: &str) -> Text {
     {
         return Text::from(bare);
     }
-    let mut end = bare.len().min(ADDRESS_BYTES_MAX);
-    while !bare.is_char_boundary(end) {
-        end -= 1;
-    }
-    Text::from(&bare[..end]).to_lowercase()
+    Text::from(&bare[..bare.floor_char_boundary(ADDRESS_BYTES_MAX)]).to_lowercase()
 }
 
 /// Returns the part after the last `@`, or an empty text when there is none.
@@ -30,6 +26,11 @@ pub fn normalize_address(address: &str) -> Text {
 /// The last one counts, because a quoted local part may hold another (`"a@b"@example.com`).
 pub fn domain_of(address: &str) -> &str {
     address.rsplit_once('@').map_or("", |(_, domain)| domain)
+}
+
+/// Whether a domain is `above` or a subdomain of it; both in lower case.
+pub fn is_under(domain: &str, above: &str) -> bool {
+    domain.strip_suffix(above).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 #[cfg(test)]
@@ -45,5 +46,11 @@ mod tests {
     fn the_domain_follows_the_last_at_sign() {
         assert_eq!(domain_of("\"a@b\"@example.com"), "example.com");
         assert_eq!(domain_of("postmaster"), "");
+    }
+
+    #[test]
+    fn a_name_that_only_ends_alike_is_not_under() {
+        let under = |domain| is_under(domain, "shop.example");
+        assert_eq!(["shop.example", "news.shop.example", "workshop.example"].map(under), [true, true, false]);
     }
 }

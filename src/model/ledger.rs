@@ -48,10 +48,12 @@ pub enum RejectReason {
     BadTime,
     /// Larger than the limit that its message names.
     TooLarge,
+    /// The mailbox that has it does not hand it out.
+    Unfetched,
 }
 
 impl RejectReason {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Syntax,
         Self::Encoding,
         Self::MissingField,
@@ -59,6 +61,7 @@ impl RejectReason {
         Self::UnknownType,
         Self::BadTime,
         Self::TooLarge,
+        Self::Unfetched,
     ];
 
     pub fn from_name(name: &str) -> Option<Self> {
@@ -74,6 +77,7 @@ impl RejectReason {
             Self::UnknownType => "unknown_type",
             Self::BadTime => "bad_time",
             Self::TooLarge => "too_large",
+            Self::Unfetched => "unfetched",
         }
     }
 }

@@ -21,7 +21,7 @@ mod time;
 mod tls_report;
 mod trust;
 
-pub use address::{ADDRESS_BYTES_MAX, domain_of, normalize_address};
+pub use address::{ADDRESS_BYTES_MAX, domain_of, is_under, normalize_address};
 pub use caller::{Caller, Role};
 pub use complaint::{
     AuthFailure, Clarity, Complaint, ComplaintFormat, ComplaintRecipient, FeedbackType, NamedBy,

@@ -160,11 +160,11 @@ impl std::fmt::Display for SourceRef {
     }
 }
 
-/// How far into a file a source has been read. A file is known by its content (see `ingest::files`), because log
-/// rotation renames it.
+/// How far into a file a source has been read. A log is known by its content (see `ingest::files`), because rotation
+/// renames it; a folder of a mailbox by its name and UIDVALIDITY.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilePosition {
     pub file: Text,
-    /// Bytes read, before any compression: the next item begins here.
+    /// Where the next item begins: bytes before any compression, or its number where whole mails are counted.
     pub offset: u64,
 }

@@ -16,7 +16,7 @@ use crate::model::{Complaint, ComplaintFormat, Parsed, RejectReason, ReturnedMes
 use crate::parse::Reject;
 use crate::parse::dmarc::oddity::warn;
 use crate::parse::dsn::returned;
-use crate::parse::ndjson::value::cut;
+use crate::parse::text::{cut, lossy};
 use fields::Draft;
 use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
 use std::borrow::Cow;
@@ -89,13 +89,13 @@ fn find_report<'m>(message: &'m Message<'_>) -> Option<(usize, Cow<'m, str>)> {
     let has_message = parts(message).any(|(_, part)| part.message().is_some() || is_headers(part));
     parts(message)
         .filter(|(_, part)| has_message && matches!(part.body, PartType::Text(_) | PartType::Binary(_)))
+        .find(|(_, part)| fields::is_report(&text_up_to(part, fields::LOOK_BYTES_MAX)))
         .map(|(at, part)| (at, text_of(part)))
-        .find(|(_, text)| fields::is_report(text))
 }
 
 fn with_head(message: &Message<'_>, part: &MessagePart<'_>, body: &str) -> String {
     let head = message.raw_message.get(part.offset_header as usize..part.offset_body as usize);
-    let head = String::from_utf8_lossy(head.unwrap_or_default());
+    let head = lossy(head.unwrap_or_default());
     [cut(head.trim_end(), REPORT_BYTES_MAX), "\n", body].concat()
 }
 
@@ -130,6 +130,15 @@ fn is_headers(part: &MessagePart<'_>) -> bool {
 }
 
 fn text_of<'m>(part: &'m MessagePart<'_>) -> Cow<'m, str> {
-    let bytes = part.contents();
-    String::from_utf8_lossy(&bytes[..bytes.len().min(REPORT_BYTES_MAX)])
+    text_up_to(part, REPORT_BYTES_MAX)
+}
+
+fn text_up_to<'m>(part: &'m MessagePart<'_>, bytes_max: usize) -> Cow<'m, str> {
+    match &part.body {
+        PartType::Text(text) | PartType::Html(text) => cut(text, bytes_max).into(),
+        _ => {
+            let bytes = part.contents();
+            lossy(&bytes[..bytes.len().min(bytes_max)])
+        }
+    }
 }

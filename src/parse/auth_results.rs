@@ -3,13 +3,15 @@
 //! Way: `pipeline::authenticate` asks it when the settings name the server.
 //! Source: RFC 8601. Only the topmost field counts, and only from a server that is named: anyone can write the others.
 
+use crate::parse::text::lossy;
+
 /// Bytes of a mail's head that are looked through: heads of real mails have some kilobytes.
 const HEAD_BYTES_MAX: usize = 256 << 10;
 
 /// What the field says of DMARC, in lower case: `pass`, `fail`, `none` …; `None` when the topmost field is not from one of
 /// these servers, or says nothing of DMARC.
 pub fn dmarc_result(mail: &[u8], authserv_ids: &[String]) -> Option<String> {
-    let head = String::from_utf8_lossy(&mail[..mail.len().min(HEAD_BYTES_MAX)]);
+    let head = lossy(&mail[..mail.len().min(HEAD_BYTES_MAX)]);
     let value = field(&head, "authentication-results")?;
     let (server, results) = value.split_once(';')?;
     // A version may follow the name.

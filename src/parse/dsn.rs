@@ -28,8 +28,8 @@ mod transcript;
 
 use crate::model::{Notice, QUEUE_IDS_MAX, RejectReason, ReturnedMessage, Text};
 use crate::parse::Reject;
-use crate::parse::mail::signs::Signs;
-use mail_parser::{Message, MessageParser, PartType};
+use crate::parse::mail::{reader, signs::Signs};
+use mail_parser::{Message, PartType};
 use page::Page;
 use phrases::Marks;
 
@@ -134,7 +134,7 @@ fn forwarded(message: &Message<'_>, depth_left: u8) -> Option<Result<Notice, Rej
 /// Looks for a notice that was forwarded as text: what was cut off the text is a mail itself.
 fn forwarded_text(text: &str, depth_left: u8) -> Option<Result<Notice, Reject>> {
     let depth_left = depth_left.checked_sub(1)?;
-    let message = MessageParser::default().parse(text.trim_start().as_bytes())?;
+    let message = reader::MAIL.parse(text.trim_start().as_bytes())?;
     let signs = Signs::of(&message);
     // The head must speak for itself: any text has something like a head.
     if signs.count() < 2 || signs.is_headless {

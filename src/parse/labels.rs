@@ -4,9 +4,8 @@
 //! Not here: which names a format itself has (the readers).
 
 use crate::model::{Event, Text, domain_of};
-use crate::parse::ndjson::value::{
-    FIELD_BYTES_MAX, PAIR_NAME_BYTES_MAX, PAIRS_MAX, bare_message_id, cut, host,
-};
+use crate::parse::ndjson::value::{FIELD_BYTES_MAX, PAIR_NAME_BYTES_MAX, PAIRS_MAX, bare_message_id, host};
+use crate::parse::text::cut;
 
 /// Takes a variable that the sender put on the message: a label of ours by its name, else a pair in `meta`.
 pub(in crate::parse) fn take(event: &mut Event, name: &str, text: &str) {

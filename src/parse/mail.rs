@@ -6,14 +6,16 @@
 //! Not here: the readers (`dsn`, `arf`, `report`), mailboxes of many mails (`mbox`), whether the mail is genuine
 //! (`pipeline`).
 
+pub(in crate::parse) mod reader;
 pub(in crate::parse) mod signs;
+pub mod taken;
 
 use crate::model::{Complaint, MailHead, MailKind, Notice, NoticeAction, RejectReason, Text, Warning};
 use crate::parse::dsn::phrases::{self, Marks};
 use crate::parse::dsn::returned::{address, first_text, timestamp};
 use crate::parse::report::ReportPart;
 use crate::parse::{Reject, arf, dsn, report};
-use mail_parser::{Address, HeaderName, HeaderValue, Message, MessageParser};
+use mail_parser::{Address, HeaderName, HeaderValue, Message};
 use signs::Signs;
 
 /// Largest mail read, in bytes. Providers take at most 25 to 50 MB, and a notice that brings a whole mail back is no
@@ -91,10 +93,11 @@ fn notice_kind(notice: &Notice) -> MailKind {
 /// # Errors
 ///
 /// [`RejectReason::TooLarge`] above [`MAIL_BYTES_MAX`], [`LINES_MAX`] or [`MESSAGES_MAX`]; [`RejectReason::Syntax`] for
-/// bytes without any header field. A mail that cannot be read as what it is comes as [`Content::Broken`].
+/// bytes without any header field; what a door says of a mail that it could not take in whole ([`taken`]). A mail that cannot be read as what it is comes as [`Content::Broken`].
 pub fn read(bytes: &[u8]) -> Result<Mail, Reject> {
+    taken::check(bytes)?;
     check_size(bytes)?;
-    let message = MessageParser::default()
+    let message = reader::MAIL
         .parse(bytes)
         .ok_or_else(|| Reject::new(RejectReason::Syntax, "no mail: there is no header field in it"))?;
     let (content, warnings) = content(&message);

@@ -18,6 +18,7 @@ pub mod mbox;
 pub mod ndjson;
 pub mod relay;
 pub mod report;
+mod text;
 pub mod tlsrpt;
 pub mod webhook;
 

@@ -16,6 +16,7 @@ use crate::model::{DmarcReport, Parsed, RejectReason, Text, TlsReport};
 use crate::parse::archive::{self, Limits};
 use crate::parse::dmarc::RecordSink;
 use crate::parse::{Reject, dmarc, tlsrpt};
+use content::LOOK_BYTES_MAX;
 use mail_parser::{Encoding, Message, MessagePart, MimeHeaders, PartType};
 use std::borrow::Cow;
 use std::io::BufRead;
@@ -95,7 +96,12 @@ fn brings_mail_back(part: &MessagePart<'_>) -> bool {
 }
 
 fn report_part(message: &Message<'_>, part: &MessagePart<'_>) -> Option<ReportPart> {
-    let bytes = decoded(message, part);
+    // Most parts are none: the beginning of a text tells, before all of it is decoded.
+    let start = decoded(message, part, LOOK_BYTES_MAX);
+    if content::Kind::of(&start) == content::Kind::Other && content::without_base64(&start).is_none() {
+        return None;
+    }
+    let bytes = decoded(message, part, usize::MAX);
     let bytes = content::without_base64(&bytes).map_or(bytes, Cow::Owned);
     let name = part.attachment_name().unwrap_or_default();
     let format = match content::Kind::of(&bytes) {
@@ -107,9 +113,9 @@ fn report_part(message: &Message<'_>, part: &MessagePart<'_>) -> Option<ReportPa
     Some(ReportPart { format, name, bytes: bytes.into_owned() })
 }
 
-/// The bytes of a part without their transfer encoding. Texts are decoded again from the mail: mail-parser has changed their
-/// charset, and a report says its own.
-fn decoded<'a>(message: &'a Message<'_>, part: &'a MessagePart<'_>) -> Cow<'a, [u8]> {
+/// The bytes of a part without their transfer encoding, of a text at least as many as are wanted. Texts are decoded again
+/// from the mail: mail-parser has changed their charset, and a report says its own.
+fn decoded<'a>(message: &'a Message<'_>, part: &'a MessagePart<'_>, wanted: usize) -> Cow<'a, [u8]> {
     let (PartType::Text(text) | PartType::Html(text)) = &part.body else {
         return Cow::Borrowed(part.contents());
     };
@@ -117,11 +123,19 @@ fn decoded<'a>(message: &'a Message<'_>, part: &'a MessagePart<'_>) -> Cow<'a, [
     let again = message.raw_message.get(place).and_then(|raw| match part.encoding {
         Encoding::None => Some(Cow::Borrowed(raw)),
         Encoding::QuotedPrintable => {
+            // A byte takes three at most.
+            let raw = whole_lines(raw, wanted.saturating_mul(3));
             mail_parser::decoders::quoted_printable::quoted_printable_decode(raw).map(Cow::Owned)
         }
         Encoding::Base64 => mail_parser::decoders::base64::base64_decode(raw).map(Cow::Owned),
     });
     again.unwrap_or(Cow::Borrowed(text.as_bytes()))
+}
+
+/// The lines that begin within the first `bytes`.
+fn whole_lines(text: &[u8], bytes: usize) -> &[u8] {
+    let end = text.get(bytes..).and_then(|rest| memchr::memchr(b'\n', rest)).map(|at| bytes + at + 1);
+    &text[..end.unwrap_or(text.len())]
 }
 
 /// The format of the first report in an archive, from the first bytes of its members.

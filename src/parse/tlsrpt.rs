@@ -15,6 +15,7 @@ use crate::model::{Parsed, RejectReason, Text, TlsFailure, TlsPolicy, TlsReport}
 use crate::parse::Reject;
 use crate::parse::archive::reject_of;
 use crate::parse::ndjson::value::host;
+use crate::parse::text::lossy;
 use std::cell::RefCell;
 use std::io::{BufRead, Read};
 use wire::{Edge, Object};
@@ -47,7 +48,7 @@ pub fn read(source: &mut dyn BufRead) -> Result<Parsed<TlsReport>, Reject> {
             format!("the TLS report is larger than {TLS_REPORT_BYTES_MAX} bytes, the most that is read");
         return Err(Reject::new(RejectReason::TooLarge, message));
     }
-    let text = String::from_utf8_lossy(&bytes);
+    let text = lossy(&bytes);
     let text = text.trim_start_matches('\u{feff}').trim();
     let warnings = RefCell::default();
     let root = Object::root(text, &warnings)?;

@@ -84,7 +84,7 @@ impl Assembler {
             };
             if let Err(reject) = added {
                 tally.counts.rejected += 1;
-                draft.batch.rejects.push(self.keep(&item, entry.seq, at, reject));
+                draft.keep_reject(self.rejected(&item, entry.seq, at, reject));
             }
         }
         draft.note(entry, &tally.counts, tally.events);
@@ -169,7 +169,7 @@ impl Assembler {
         self.verdicts.clear();
     }
 
-    fn keep(&self, item: &Item<'_>, seq: u64, at: usize, reject: Reject) -> RejectEntry {
+    fn rejected(&self, item: &Item<'_>, seq: u64, at: usize, reject: Reject) -> RejectEntry {
         let place = [seq.to_le_bytes(), (at as u64).to_le_bytes()].concat();
         RejectEntry {
             reject_id: EventId::of([b"reject".as_slice(), self.ingest_node.as_bytes(), &place]).0,

@@ -26,7 +26,7 @@ pub(super) struct Clues {
     /// The check of our mark that the mail bears, `None` without one.
     pub(super) mark: Option<MarkCheck>,
     /// The known feedback loop that signed the complaint.
-    pub(super) feedback_loop: Option<&'static str>,
+    pub(super) feedback_loop: Option<Text>,
     /// The mail bears the token of an unsubscribe link of ours for this recipient.
     pub(super) has_signed_link: bool,
 }
@@ -135,9 +135,8 @@ fn judge(clues: &Clues, found: Option<&Match<'_>>) -> (Trust, Text) {
             Trust::Unverified,
             Text::const_new("its return path is signed, but we know of no message to this recipient"),
         ),
-        (None, _) if clues.feedback_loop.is_some() => {
-            let signer = clues.feedback_loop.unwrap_or_default();
-            (Trust::Verified, compact_str::format_compact!("signed by {signer}, which runs a feedback loop"))
+        (None, _) if let Some(sender) = &clues.feedback_loop => {
+            (Trust::Verified, compact_str::format_compact!("truly from {sender}, which runs a feedback loop"))
         }
         (None, Some(found)) => {
             let words = found.kind.words();

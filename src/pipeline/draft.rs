@@ -6,7 +6,7 @@ use crate::model::{Event, ItemCounts, SourceRef, Text, Timestamp};
 use crate::pipeline::attribute::{Clues, FEEDBACK_WINDOW_S};
 use crate::pipeline::checkpoint::SourceTotals;
 use crate::spool::Entry;
-use crate::store::{Batch, BatchLabel, LedgerEntry, MailEntry, Sealed, SentEvent, SentKeys};
+use crate::store::{Batch, BatchLabel, LedgerEntry, MailEntry, RejectEntry, Sealed, SentEvent, SentKeys};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// A batch under construction.
@@ -17,6 +17,8 @@ pub(super) struct Draft {
     held: Vec<HeldItem>,
     held_reports: Vec<HeldReports>,
     held_bytes: usize,
+    /// Bytes of mails and unreadable items in the batch.
+    kept_bytes: usize,
     /// Source and minute of arrival → what became of the items.
     ledger: BTreeMap<(SourceRef, u32), (ItemCounts, u64)>,
     sources: BTreeMap<SourceRef, SourceTotals>,
@@ -62,6 +64,7 @@ impl Draft {
             held: Vec::new(),
             held_reports: Vec::new(),
             held_bytes: 0,
+            kept_bytes: 0,
             ledger: BTreeMap::new(),
             sources: BTreeMap::new(),
         }
@@ -74,11 +77,24 @@ impl Draft {
     }
 
     pub(super) fn size_bytes(&self) -> usize {
-        self.batch.events.size_bytes() + self.batch.dmarc_records.size_bytes() + self.held_bytes
+        self.batch.events.size_bytes()
+            + self.batch.dmarc_records.size_bytes()
+            + self.held_bytes
+            + self.kept_bytes
     }
 
     pub(super) const fn first_seq(&self) -> u64 {
         self.first_seq
+    }
+
+    pub(super) fn keep_mail(&mut self, mail: MailEntry) {
+        self.kept_bytes += mail.bytes.len();
+        self.batch.mails.push(mail);
+    }
+
+    pub(super) fn keep_reject(&mut self, reject: RejectEntry) {
+        self.kept_bytes += reject.bytes.len();
+        self.batch.rejects.push(reject);
     }
 
     pub(super) fn hold(&mut self, item: HeldItem) {
@@ -143,7 +159,7 @@ impl Draft {
                 stored += 1;
             }
             let counts = if stored > 0 {
-                self.batch.mails.extend(item.mail);
+                item.mail.into_iter().for_each(|mail| self.keep_mail(mail));
                 ItemCounts { stored: 1, ..ItemCounts::default() }
             } else {
                 ItemCounts { duplicate: 1, ..ItemCounts::default() }
@@ -201,4 +217,33 @@ impl Draft {
 /// The minute in which an entry arrived, in seconds since 1970.
 pub(super) fn minute_of(entry: &Entry) -> u32 {
     u32::try_from(entry.received.seconds().div_euclid(60) * 60).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MailHead, SourceKind};
+    use crate::parse::Item;
+    use crate::pipeline::kept::kept;
+
+    #[test]
+    fn mails_that_are_kept_count_to_the_size_of_a_batch() {
+        let source = SourceRef { kind: SourceKind::Mail, name: "mx".into() };
+        let payload = vec![b'x'; 3 << 20];
+        let received = Timestamp::from_seconds(1);
+        let item = Item { source: &source, bytes: &payload, offset: 0, received };
+        let mail = kept(&item, "report", &MailHead::default(), 1 << 20);
+        let mut draft = Draft::new(&Entry {
+            seq: 1,
+            accepted_total: 1,
+            source: source.clone(),
+            received,
+            items: 1,
+            offset: 0,
+            file: Text::default(),
+            payload: payload.clone().into(),
+        });
+        draft.keep_mail(mail);
+        assert_eq!(draft.size_bytes(), 1 << 20);
+    }
 }

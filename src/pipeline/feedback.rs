@@ -14,22 +14,17 @@ use crate::parse::{Item, Reject};
 use crate::pipeline::assemble::{Assembler, Tally};
 use crate::pipeline::attribute::Clues;
 use crate::pipeline::draft::{Draft, HeldEvent, HeldItem, HeldReports, minute_of};
+use crate::pipeline::kept::{self, kept};
 use crate::pipeline::known::Seen;
-use crate::pipeline::reports::{add_wanted, bare_entry, bytes_of, keep};
+use crate::pipeline::reports::{BARE_REPORT, add_wanted, bytes_of};
 use crate::spool::Entry;
 use crate::store::MailEntry;
 use crate::suppression::rules::LIST_TAG;
 use crate::suppression::unsubscribe::Leaving;
 use std::collections::HashSet;
 
-/// Bytes of a mail that are kept: a bounce with a whole newsletter in it has less.
-const MAIL_BYTES_KEPT: usize = 1 << 20;
-
 /// How far the date of a mail may lie ahead of its arrival before it is not believed, in seconds.
 const AHEAD_S_MAX: i64 = 86_400;
-
-/// Longest subject that is kept, in bytes; a line has 998 octets (RFC 5322 section 2.1.1).
-const SUBJECT_BYTES_MAX: usize = 998;
 
 /// By what our own marks are known.
 #[derive(Debug, Clone, Default)]
@@ -58,24 +53,25 @@ impl Assembler {
     ) -> Result<(), Reject> {
         let mail = mail::read(item.bytes)?;
         let kind = mail.kind();
-        let feedback_loop = self.verdicts.get(&entry.seq).and_then(|verdict| verdict.feedback_loop);
-        let context = Context { feedback_loop, ..Context::new(&mail, item, &self.marks) };
+        let head = &mail.head;
+        let feedback_loop = self.verdicts.get(&entry.seq).and_then(|verdict| verdict.feedback_loop.clone());
+        let context =
+            || Context { feedback_loop: feedback_loop.clone(), ..Context::new(head, item, &self.marks) };
         let found = match mail.content {
-            Content::Notice(notice) => context.notice(&notice),
-            Content::Complaint(complaint) => context.complaint(&complaint),
-            Content::AutoReply => vec![context.answer(EventType::Autoreply)],
-            Content::Challenge => vec![context.answer(EventType::Challenge)],
+            Content::Notice(notice) => context().notice(&notice),
+            Content::Complaint(complaint) => context().complaint(&complaint),
+            Content::AutoReply => vec![context().answer(EventType::Autoreply)],
+            Content::Challenge => vec![context().answer(EventType::Challenge)],
             Content::Reports(parts) => {
-                let kept = context.entry(kind.name());
+                let kept = kept(item, kind.name(), head, kept::REPORT_BYTES_MAX);
                 return self.add_parts(draft, entry, kept, &bytes_of(&parts), tally);
             }
             Content::DmarcFailure(report) => {
-                let kept = context.entry(kind.name());
-                let head = (&context.head, mail.warnings.as_slice());
-                self.add_failure(draft, entry, kept, head, report, tally);
+                let kept = kept(item, kind.name(), head, kept::FEEDBACK_BYTES_MAX);
+                self.add_failure(draft, entry, kept, (head, &mail.warnings), report, tally);
                 return Ok(());
             }
-            Content::Unsubscribe => vec![context.unsubscribe()],
+            Content::Unsubscribe => vec![context().unsubscribe()],
             Content::Other => Vec::new(),
             Content::Broken(_, reject) => return Err(reject),
         };
@@ -83,33 +79,36 @@ impl Assembler {
             tally.counts.no_event += 1;
             return Ok(());
         }
-        let mut kept = context.entry(kind.name());
-        kept.bytes.truncate(MAIL_BYTES_KEPT);
+        let kept = kept(item, kind.name(), head, kept::FEEDBACK_BYTES_MAX);
         self.hold(draft, entry, found, kept, tally);
         Ok(())
     }
 
     /// Reads a mail again, for those of its reports that the store did not know.
-    pub(super) fn settle_reports(&mut self, draft: &mut Draft, held: HeldReports, known: &HashSet<u128>) {
-        let HeldReports { entry, keys } = held;
+    pub(super) fn settle_reports(
+        &mut self,
+        draft: &mut Draft,
+        HeldReports { entry, keys }: HeldReports,
+        known: &HashSet<u128>,
+    ) {
         let wanted: HashSet<u128> = keys.difference(known).copied().collect();
         let mut counts = ItemCounts { duplicate: 1, ..ItemCounts::default() };
         let mut stored = 0;
         let item = Item { source: &entry.source, bytes: &entry.payload, offset: 0, received: entry.received };
-        let read = mail::read(item.bytes).ok();
-        let (kept, parts) = match &read {
-            Some(Mail { content: Content::Reports(parts), .. }) if entry.source.kind == SourceKind::Mail => {
-                let mail = read.as_ref().expect("it is matched just above");
-                (Context::new(mail, &item, &self.marks).entry(mail.kind().name()), bytes_of(parts))
+        let read = (entry.source.kind == SourceKind::Mail).then(|| mail::read(item.bytes).ok()).flatten();
+        let (kind, head, parts) = match &read {
+            Some(mail @ Mail { content: Content::Reports(parts), head, .. }) => {
+                (mail.kind().name(), head, bytes_of(parts))
             }
-            _ => (bare_entry(&item), vec![item.bytes]),
+            _ => (BARE_REPORT, &MailHead::default(), vec![item.bytes]),
         };
+        let kept = kept(&item, kind, head, kept::REPORT_BYTES_MAX);
         if !wanted.is_empty() {
             let origin = self.origin(&entry, &kept);
             stored = add_wanted(&self.report_options, &origin, &parts, &mut draft.batch, &wanted).stored;
         }
         if stored > 0 {
-            keep(&mut draft.batch, kept);
+            draft.keep_mail(kept);
             counts = ItemCounts { stored: 1, ..ItemCounts::default() };
         }
         draft.count(&entry.source, minute_of(&entry), &counts, stored);
@@ -144,19 +143,18 @@ impl Assembler {
 
 /// What the events of one mail share.
 struct Context<'a> {
-    head: MailHead,
+    head: &'a MailHead,
     item: &'a Item<'a>,
     marks: &'a Marks,
     /// Made of what does not change on the way: the same mail through two doors is one.
     identity: EventId,
     time: Timestamp,
-    /// The known feedback loop that signed the mail.
-    feedback_loop: Option<&'static str>,
+    /// The sender, if it is genuine and known to run a feedback loop.
+    feedback_loop: Option<Text>,
 }
 
 impl<'a> Context<'a> {
-    fn new(mail: &Mail, item: &'a Item<'a>, marks: &'a Marks) -> Self {
-        let head = mail.head.clone();
+    fn new(head: &'a MailHead, item: &'a Item<'a>, marks: &'a Marks) -> Self {
         // A server on the way adds to the head, never to the body.
         let identity = EventId::of([
             b"feedback".as_slice(),
@@ -167,21 +165,6 @@ impl<'a> Context<'a> {
         let ahead = Timestamp(item.received.0.saturating_add(AHEAD_S_MAX * 1_000_000));
         let time = head.date.filter(|date| *date <= ahead && date.0 > 0).unwrap_or(item.received);
         Self { head, item, marks, identity, time, feedback_loop: None }
-    }
-
-    /// The mail, to be kept.
-    fn entry(&self, kind: &'static str) -> MailEntry {
-        MailEntry {
-            mail_id: EventId::of([b"mail".as_slice(), self.item.bytes]).0,
-            received: self.item.received,
-            source: self.item.source.clone(),
-            kind,
-            message_id: self.head.message_id.clone(),
-            from_domain: domain_of(&self.head.from).into(),
-            subject: cut(&self.head.subject, SUBJECT_BYTES_MAX).into(),
-            size_bytes: self.item.bytes.len() as u64,
-            bytes: self.item.bytes.to_vec(),
-        }
     }
 
     fn notice(&self, notice: &Notice) -> Vec<Found> {
@@ -257,7 +240,7 @@ impl<'a> Context<'a> {
             event.meta.push((Text::const_new("incidents"), complaint.incidents.to_string().into()));
         }
         let mut clues = self.clues(&returned, [&complaint.original_envelope_id], [address]);
-        clues.feedback_loop = self.feedback_loop;
+        clues.feedback_loop.clone_from(&self.feedback_loop);
         Found { event, clues }
     }
 
@@ -359,9 +342,4 @@ fn body_of(mail: &[u8]) -> &[u8] {
         (one, other) => one.or(other).unwrap_or(0),
     };
     &mail[at..]
-}
-
-/// At most so many bytes, whole characters.
-fn cut(text: &str, bytes_max: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes_max)]
 }

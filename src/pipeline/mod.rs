@@ -14,6 +14,7 @@ mod authenticate;
 mod checkpoint;
 mod draft;
 mod feedback;
+mod kept;
 mod known;
 mod labels;
 mod progress;

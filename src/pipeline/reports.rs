@@ -13,13 +13,14 @@ mod rows;
 mod tls;
 
 use crate::model::{
-    Complaint, DmarcReport, EventId, MailHead, SourceRef, Text, Timestamp, Warning, domain_of,
+    Complaint, DmarcReport, EventId, MailHead, SourceRef, Text, Timestamp, Warning, domain_of, is_under,
 };
 use crate::parse::archive::Limits;
 use crate::parse::report::{self, ReportEnd, ReportPart};
 use crate::parse::{Item, Reject};
 use crate::pipeline::assemble::{Assembler, Tally};
 use crate::pipeline::draft::{Draft, HeldReports};
+use crate::pipeline::kept::{self, kept};
 use crate::pipeline::known::Seen;
 use crate::spool::Entry;
 use crate::store::{Authenticity, Batch, DmarcFailureRow, MailEntry, ReportOrigin, Standing};
@@ -27,8 +28,8 @@ use rows::Rows;
 use std::collections::HashSet;
 use tls::add_tls;
 
-/// Bytes kept of a mail with reports, for the page that shows it as it came.
-const MAIL_BYTES_KEPT: usize = 16 << 20;
+/// What a report that came without a mail is kept as.
+pub(super) const BARE_REPORT: &str = "report";
 
 /// How reports are read and which are ours.
 #[derive(Debug, Clone, Default)]
@@ -40,10 +41,7 @@ pub struct ReportOptions {
 
 impl ReportOptions {
     fn is_ours(&self, domain: &str) -> bool {
-        let is_under = |own: &String| {
-            domain.strip_suffix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        };
-        self.domains.is_empty() || self.domains.iter().any(is_under)
+        self.domains.is_empty() || self.domains.iter().any(|own| is_under(domain, own))
     }
 }
 
@@ -67,7 +65,8 @@ impl Assembler {
         item: &Item<'_>,
         tally: &mut Tally,
     ) -> Result<(), Reject> {
-        self.add_parts(draft, entry, bare_entry(item), &[item.bytes], tally)
+        let mail = kept(item, BARE_REPORT, &MailHead::default(), kept::REPORT_BYTES_MAX);
+        self.add_parts(draft, entry, mail, &[item.bytes], tally)
     }
 
     /// Takes the reports of one mail or file, packed as they are.
@@ -101,7 +100,7 @@ impl Assembler {
         }
         // An item held back is counted when the store has answered.
         if read.stored > 0 {
-            keep(&mut draft.batch, mail);
+            draft.keep_mail(mail);
             tally.counts.stored += 1;
         } else if !is_any_unsure {
             tally.counts.duplicate += 1;
@@ -161,31 +160,10 @@ impl Assembler {
             row.origin.standing = Standing::Foreign;
         }
         draft.batch.dmarc_failures.push(row);
-        keep(&mut draft.batch, mail);
+        draft.keep_mail(mail);
         tally.counts.stored += 1;
         tally.events += 1;
     }
-}
-
-/// A bare report, to be kept as it came.
-pub(super) fn bare_entry(item: &Item<'_>) -> MailEntry {
-    MailEntry {
-        mail_id: EventId::of([b"mail".as_slice(), item.bytes]).0,
-        received: item.received,
-        source: item.source.clone(),
-        kind: "report",
-        message_id: Text::default(),
-        from_domain: Text::default(),
-        subject: Text::default(),
-        size_bytes: item.bytes.len() as u64,
-        bytes: item.bytes.to_vec(),
-    }
-}
-
-/// Keeps a mail with reports, as far as its limit goes.
-pub(super) fn keep(batch: &mut Batch, mut mail: MailEntry) {
-    mail.bytes.truncate(MAIL_BYTES_KEPT);
-    batch.mails.push(mail);
 }
 
 /// What became of the reports of one mail.
@@ -276,13 +254,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subdomains_of_our_domains_are_ours() {
-        let options = ReportOptions { domains: vec!["shop.example".to_owned()], ..ReportOptions::default() };
-        for (domain, expect) in
-            [("shop.example", true), ("news.shop.example", true), ("workshop.example", false)]
-        {
-            assert_eq!(options.is_ours(domain), expect, "{domain}");
-        }
+    fn without_domains_of_ours_every_report_is() {
         assert!(ReportOptions::default().is_ours("any.example"));
+        let options = ReportOptions { domains: vec!["shop.example".to_owned()], ..ReportOptions::default() };
+        assert_eq!(["news.shop.example", "any.example"].map(|domain| options.is_ours(domain)), [true, false]);
     }
 }

@@ -3,7 +3,7 @@
 //! Way: a door makes a [`NewEntry`], the spool gives it a number and a running count, `pipeline` reads an [`Entry`].
 //! Not here: record headers and checksums (`record`), splitting the payload into items (`pipeline`).
 
-use crate::model::{FilePosition, SourceRef, Text, Timestamp};
+use crate::model::{FilePosition, Framing, SourceRef, Text, Timestamp};
 use crate::spool::SpoolLimits;
 use crate::spool::error::SpoolError;
 use crate::spool::record;
@@ -61,12 +61,15 @@ pub struct Entry {
 impl Entry {
     /// How far the entry's file has been read with it; `None` for an entry without a file.
     ///
+    /// Lines are counted by their bytes, whole mails by one: their place is a number, such as the UID in a folder.
+    ///
     /// Of several entries of one file the last one tells: a file that was cut back is read again from a lower offset.
     pub fn position_after(&self) -> Option<FilePosition> {
-        (!self.file.is_empty()).then(|| FilePosition {
-            file: self.file.clone(),
-            offset: self.offset + self.payload.len() as u64,
-        })
+        let step = match self.source.kind.framing() {
+            Framing::Whole => 1,
+            Framing::Lines | Framing::Events => self.payload.len() as u64,
+        };
+        (!self.file.is_empty()).then(|| FilePosition { file: self.file.clone(), offset: self.offset + step })
     }
 }
 

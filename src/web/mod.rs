@@ -20,7 +20,7 @@ mod series;
 mod status;
 mod unsubscribe;
 
-pub use status::{SourceStatus, SpoolStatus, Status, StatusSource};
+pub use status::{SourceDoor, SourceStatus, SpoolStatus, Status, StatusSource};
 pub use unsubscribe::{Leave, LeaveRefused, UnsubscribeDoor, unsubscribe_routes};
 
 use crate::store::query::{SourceFreshness, TimeRange};

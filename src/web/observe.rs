@@ -4,7 +4,7 @@
 
 use crate::store::query::{RejectCount, TimeRange, TimeToHonour};
 use crate::suppression::hooks::{Hook, HookStatus};
-use crate::web::{SharedSite, Site, SourceStatus, Status};
+use crate::web::{SharedSite, Site, SourceDoor, SourceStatus, Status};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
@@ -169,10 +169,19 @@ impl Collector for Snapshot {
         )?;
         let up = ConstGauge::new(i64::from(self.rejects.is_some()));
         encode_one(&mut encoder, "store_up", "1 when the store answered this scrape", None, &up)?;
+        self.encode_doors(&mut encoder)?;
         self.encode_rejects(&mut encoder)?;
         self.list.encode(&mut encoder)
     }
 }
+
+/// A figure of a door, which one that does not count it lacks.
+type DoorFigure = fn(&SourceDoor) -> Option<u64>;
+
+const DOORS: [(&str, &str, DoorFigure); 2] = [
+    ("door_items", "Items that came by a door and are in the spool", |door| door.taken),
+    ("door_faults", "Times that a door itself failed", |door| Some(door.faults)),
+];
 
 impl Snapshot {
     fn encode_sources<M: EncodeMetric>(
@@ -187,6 +196,36 @@ impl Snapshot {
         for source in &self.status.sources {
             let labels = [("kind", source.source_kind.as_str()), ("source", source.source.as_str())];
             metric_of(source).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn encode_doors(&self, encoder: &mut DescriptorEncoder) -> std::fmt::Result {
+        let doors = &self.status.doors;
+        if doors.is_empty() {
+            return Ok(());
+        }
+        for (name, help, figure) in DOORS {
+            let kind = ConstCounter::new(0_u64).metric_type();
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            for (door, count) in doors.iter().filter_map(|door| Some((door, figure(door)?))) {
+                ConstCounter::new(count).encode(family.encode_family(&door_labels(door))?)?;
+            }
+        }
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let help = "Items and requests that a door turned away, by reason";
+        let mut family = encoder.encode_descriptor("door_refused", help, None, kind)?;
+        for door in doors {
+            for (reason, count) in &door.refused {
+                let [kind, source, place] = door_labels(door);
+                let labels = [kind, source, place, ("reason", reason.as_str())];
+                ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        let kind = ConstGauge::new(0_i64).metric_type();
+        let mut family = encoder.encode_descriptor("door_up", "1 when a door does its work", None, kind)?;
+        for door in doors {
+            ConstGauge::new(i64::from(door.is_up)).encode(family.encode_family(&door_labels(door))?)?;
         }
         Ok(())
     }
@@ -249,6 +288,11 @@ impl ListFigures {
     }
 }
 
+/// Doors are those of the settings, so that the labels cannot grow.
+fn door_labels(door: &SourceDoor) -> [(&'static str, &str); 3] {
+    [("kind", &door.source_kind), ("source", &door.source), ("door", &door.place)]
+}
+
 fn encode_one(
     encoder: &mut DescriptorEncoder,
     name: &str,
@@ -278,7 +322,16 @@ mod tests {
             ..SourceStatus::default()
         };
         let spool = SpoolStatus { items: 2, bytes: 300, bytes_max: 1_000 };
-        let status = Status { sources: vec![source], spool, pipeline_lag_s: 1.5, ..Status::default() };
+        let door = SourceDoor {
+            source_kind: "mail".to_owned(),
+            source: "box".to_owned(),
+            place: "IMAP folder INBOX".to_owned(),
+            taken: Some(3),
+            refused: vec![("refused".to_owned(), 1)],
+            ..SourceDoor::default()
+        };
+        let (sources, doors) = (vec![source], vec![door]);
+        let status = Status { sources, doors, spool, pipeline_lag_s: 1.5, ..Status::default() };
         let mut registry = Registry::with_prefix("relaylens");
         let list = ListFigures {
             entries: 3,
@@ -301,6 +354,9 @@ mod tests {
             "relaylens_spool_limit_bytes 1000",
             "relaylens_lag_seconds 1.5",
             "relaylens_store_up 1",
+            "relaylens_door_items_total{kind=\"mail\",source=\"box\",door=\"IMAP folder INBOX\"} 3",
+            "relaylens_door_refused_total{kind=\"mail\",source=\"box\",door=\"IMAP folder INBOX\",reason=\"refused\"} 1",
+            "relaylens_door_up{kind=\"mail\",source=\"box\",door=\"IMAP folder INBOX\"} 0",
             "relaylens_suppressions 3",
             "relaylens_unsubscribe_honour_p95_seconds 1.5",
         ] {

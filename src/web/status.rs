@@ -25,6 +25,7 @@ pub struct Status {
     pub version: &'static str,
     pub started_unix: i64,
     pub sources: Vec<SourceStatus>,
+    pub doors: Vec<SourceDoor>,
     pub spool: SpoolStatus,
     /// Age in seconds of the oldest item that is accepted but not stored yet; 0 when nothing waits.
     pub pipeline_lag_s: f64,
@@ -56,6 +57,29 @@ impl SourceStatus {
     pub const fn balances(&self) -> bool {
         self.accepted == self.accounted()
     }
+}
+
+/// A way in: a mailbox, listener, webhook or followed log. Counts are since the process began.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct SourceDoor {
+    pub source_kind: String,
+    /// The source whose items come by it; empty for all of the kind.
+    pub source: String,
+    /// What it is and where, for a person.
+    pub place: String,
+    /// What it does now, in a few words.
+    pub doing: String,
+    /// Whether it does its work.
+    pub is_up: bool,
+    /// Items that are in the spool; `None` where they are counted by the ledger alone.
+    pub taken: Option<u64>,
+    pub last_taken_unix: Option<i64>,
+    /// What was turned away or could not be fetched, by a word for the reason.
+    pub refused: Vec<(String, u64)>,
+    /// How often the door itself failed: connections lost, a server that says no.
+    pub faults: u64,
+    pub last_fault_unix: Option<i64>,
+    pub last_fault: Option<String>,
 }
 
 /// The queue on disk between the doors and the pipeline.

@@ -1,13 +1,14 @@
 //! Mail that came back through `relaylens import`: bounces join their messages, forged ones change nothing, reports are
 //! stored once, however often they come and whenever the program is killed.
 
-use crate::support::{Place, Server, repository};
+use crate::support::{PATIENCE, Place, Server, repository};
 use base64::Engine as _;
 use flate2::{Compression, write::GzEncoder};
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const CAPTURES: [&str; 2] = ["long-ids", "mx"];
 
@@ -106,8 +107,8 @@ async fn a_bounce_about_mail_that_was_never_sent_is_shown_and_counts_for_nothing
     server.stop().await;
 }
 
-/// Reports as a reporter mails them, and the messages that they tell of.
-fn reports(count: u32) -> (Vec<String>, u64) {
+/// Reports as a reporter mails them, the first one of the day that begins then, and the messages that they tell of.
+pub(crate) fn reports(count: u32, begin_unix: i64) -> (Vec<String>, u64) {
     let mut messages = 0;
     let mails = (0..count).map(|number| {
         let records: Vec<String> = (0..20)
@@ -124,7 +125,7 @@ fn reports(count: u32) -> (Vec<String>, u64) {
             })
             .collect();
         let records = records.concat();
-        let begin = 1_780_000_000 + i64::from(number) * 86_400 / 20;
+        let begin = begin_unix + i64::from(number) * 86_400 / 20;
         let xml = format!(
             "<?xml version=\"1.0\"?><feedback><report_metadata><org_name>reporter{}.example</org_name><email>d@r.example</email>\
              <report_id>id-{number}</report_id><date_range><begin>{begin}</begin><end>{}</end></date_range></report_metadata>\
@@ -153,26 +154,51 @@ async fn report_totals(server: &Server) -> [u64; 4] {
     ]
 }
 
+/// The last mail that is stored for good.
+fn stored_seq(checkpoint: &Path) -> u64 {
+    let text = fs::read_to_string(checkpoint).unwrap_or_default();
+    serde_json::from_str::<serde_json::Value>(&text).map_or(0, |now| now["stored_seq"].as_u64().unwrap_or(0))
+}
+
+/// Returns when so many more batches are stored.
+async fn wait_for_batches(checkpoint: &Path, batches: usize) {
+    let begun = Instant::now();
+    let mut last = stored_seq(checkpoint);
+    for _ in 0..batches {
+        while stored_seq(checkpoint) == last {
+            assert!(begun.elapsed() < PATIENCE, "no batch is stored");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        last = stored_seq(checkpoint);
+    }
+}
+
 #[tokio::test]
 async fn reports_are_stored_once_whatever_happens() {
     const COUNT: u32 = 400;
-    let place = Place::new("");
+    // Small batches: many moments to be killed in.
+    let place = Place::new("[pipeline]\nbatch_rows_max = 400\n");
     let folder = place.file("mails");
     fs::create_dir(&folder).unwrap();
-    let (mails, messages) = reports(COUNT);
+    let (mails, messages) = reports(COUNT, 1_780_000_000);
     for (number, mail) in mails.iter().enumerate() {
         fs::write(folder.join(format!("{number:04}.eml")), mail).unwrap();
     }
     let expect = [u64::from(COUNT), messages, messages, u64::from(COUNT) * 20];
     let arguments = ["--format", "mail", folder.to_str().unwrap()];
-    // Killed in the middle, at several moments.
-    for pause_ms in [150, 400, 700] {
+    // Killed as it starts, and in the midst of it, each time some batches further.
+    let checkpoint = place.data_dir().join("checkpoint.json");
+    let mut stored = Vec::new();
+    for batches in [0, 1, 3, 2] {
         let mut command = place.command("import", &arguments);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        wait_for_batches(&checkpoint, batches).await;
         child.kill().unwrap();
         child.wait().unwrap();
+        stored.push(stored_seq(&checkpoint));
     }
+    assert!(stored.is_sorted() && stored[1] > 0 && stored[3] > stored[1], "{stored:?}");
+    assert!(stored[3] < u64::from(COUNT), "it was never killed in the midst: {stored:?}");
     for _ in 0..2 {
         place.run_well("import", &arguments);
         let server = place.serve().await;

@@ -4,13 +4,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+mod authentic;
 mod browser;
 mod captures;
 mod checks;
 mod cli;
 mod doors;
+mod dovecot;
 mod feedback;
 mod kill;
+mod mailbox;
+mod name_server;
 mod obey;
 mod pipeline;
 mod postfix_live;

@@ -3,7 +3,7 @@
 use crate::checks;
 use crate::support::{self, Place, Server, WITHOUT_POSTFIX, has_program, repository};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -24,7 +24,7 @@ impl Lab {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the scripts in tests/lab can be started; they need python3");
+            .expect("the scripts of tests/lab can be started; they need python3");
         let said = BufReader::new(child.stdout.take().unwrap());
         Self { child, said }
     }
@@ -136,4 +136,100 @@ async fn settled(server: &Server, recipients: usize) -> Outcomes {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// The recipients of the lab that a receiver refuses at once and for good.
+fn refused_recipients() -> BTreeSet<String> {
+    let script = std::fs::read_to_string(repository("tests/lab/standard.toml")).unwrap();
+    let script: toml::Table = toml::from_str(&script).unwrap();
+    let messages = script["message"].as_array().unwrap().iter().map(|message| message.as_table().unwrap());
+    // Some are refused for their sender, or sent with options.
+    let plain =
+        messages.filter(|message| !message.contains_key("sender") && !message.contains_key("mail_options"));
+    let to: Vec<&toml::Table> = plain.map(|message| message["to"].as_table().unwrap()).collect();
+    let only = to.into_iter().filter(|to| to.len() == 1).filter_map(|to| to.iter().next());
+    only.filter(|(_, outcome)| outcome.as_str() == Some("bounced"))
+        .map(|(address, _)| address.clone())
+        .collect()
+}
+
+/// Sends a message from each return path to its recipient.
+fn send(port: u16, messages: &[(String, String)]) {
+    use std::io::Write as _;
+    let stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (mut answers, mut out) = (BufReader::new(stream.try_clone().unwrap()), stream);
+    let mut say = |text: &str, wanted: &str| {
+        out.write_all(text.as_bytes()).unwrap();
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
+        assert!(line.starts_with(wanted), "{text}: {line}");
+    };
+    say("", "220 ");
+    say("HELO app1.sender.test\r\n", "250 ");
+    for (number, (return_path, recipient)) in messages.iter().enumerate() {
+        say(&format!("MAIL FROM:<{return_path}>\r\n"), "250 ");
+        say(&format!("RCPT TO:<{recipient}>\r\n"), "250 ");
+        say("DATA\r\n", "354 ");
+        let text = format!(
+            "From: news@sender.test\r\nTo: {recipient}\r\nSubject: news\r\nMessage-ID: <{number}@sender.test>\r\n\r\nHello\r\n.\r\n"
+        );
+        say(&text, "250 ");
+    }
+    say("QUIT\r\n", "221 ");
+}
+
+/// Postfix' own bounces come back to signed return paths: half of them by LMTP, as from one's own MX, half by SMTP, as to
+/// the MX of a bounce domain. Each is known as genuine, also when it is here before the log has told of its message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bounces_of_a_live_postfix_come_by_lmtp_and_smtp_and_are_verified() {
+    if !can_run() {
+        return;
+    }
+    let (lab_dir, place) = (tempfile::tempdir().unwrap(), Place::new(""));
+    let (lmtp, smtp) = (support::free_port(), support::free_port());
+    std::fs::write(place.file("keys"), "a 0123456789abcdef0123456789abcdef\n").unwrap();
+    place.set(&format!(
+        "[return_path]\ndomain = \"lmtp.bounce.test\"\nkeys_file = {:?}\n\
+         [[sources.mail]]\nname = \"lmtp\"\nlisten = \"127.0.0.1:{lmtp}\"\n\
+         [[sources.mail]]\nname = \"smtp\"\nlisten = \"127.0.0.1:{smtp}\"\nprotocol = \"smtp\"\n\
+         recipients = [\"smtp.bounce.test\"]\n{}",
+        place.file("keys").to_str().unwrap(),
+        support::follow("relay1", &lab_dir.path().join("log/maillog")),
+    ));
+    let recipients = refused_recipients();
+    assert!(recipients.len() >= 8, "{recipients:?}");
+    let mut messages = Vec::new();
+    for (number, recipient) in recipients.iter().enumerate() {
+        let path =
+            place.run_well("verp", &[&format!("m{number}"), "--recipient", recipient]).trim().to_owned();
+        messages.push((path.replace("@lmtp.", "@smtp."), recipient.clone()));
+        messages.push((path, recipient.clone()));
+    }
+    let server = place.serve().await;
+    let transports = [
+        format!("--transport=lmtp.bounce.test=lmtp:inet:127.0.0.1:{lmtp}"),
+        format!("--transport=smtp.bounce.test=smtp:[127.0.0.1]:{smtp}"),
+    ];
+    let mut lab = Lab::start("feedback.py", lab_dir.path(), &transports);
+    let port = lab.wait_for("ready")["smtp_port"].as_u64().unwrap();
+    send(u16::try_from(port).unwrap(), &messages);
+    let begun = Instant::now();
+    let wanted: Vec<Value> = ["lmtp", "smtp"]
+        .iter()
+        .map(|source| serde_json::json!([source, recipients.len(), recipients.len()]))
+        .collect();
+    let sql = "SELECT source, toUInt32(uniqExact(recipient)), toUInt32(countIf(trust = 'verified' \
+               AND event_type = 'bounced')) FROM events WHERE source_kind = 'mail' GROUP BY source ORDER BY source";
+    loop {
+        server.drained().await;
+        let got = server.sql(sql).await;
+        if got == wanted {
+            break;
+        }
+        assert!(begun.elapsed() < support::PATIENCE, "{got:?}, not {wanted:?}\n{}", server.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    eprintln!("{} bounces verified", messages.len());
+    lab.end();
+    server.stop().await;
 }

@@ -161,7 +161,7 @@ async def run(options: argparse.Namespace, ended: asyncio.Event) -> None:
     # Bound and not listened on: a connection is refused, and nobody else gets the port.
     refused = socket.socket()
     refused.bind(("127.0.0.1", 0))
-    port = options.smtp_port or _free_port()
+    port = options.smtp_port or free_port()
     for domain, target in script["transport"].items():
         transport[domain] = target.format(refused_port=refused.getsockname()[1])
     table = "".join(f"{domain} {target}\n" for domain, target in transport.items())
@@ -203,7 +203,7 @@ def _openssl(*arguments: str) -> None:
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 

@@ -10,12 +10,11 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use crate::ingest::Intake;
+use crate::ingest::{DoorStatus, Intake};
 use crate::model::{SourceKind, SourceRef, Text};
 use session::Session;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
@@ -82,23 +81,6 @@ pub enum MailListener {
     Unix(UnixListener, PathBuf),
 }
 
-/// What a door has seen since its start.
-#[derive(Debug, Default)]
-pub struct MailDoorCounts {
-    pub connections: AtomicU64,
-    pub accepted: AtomicU64,
-    /// Mails and recipients answered 4xx or 5xx.
-    pub refused: AtomicU64,
-    /// Connections turned away because there were too many.
-    pub turned_away: AtomicU64,
-}
-
-impl MailDoorCounts {
-    fn add(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// What all connections of a door share.
 struct Door {
     options: MailDoor,
@@ -106,7 +88,7 @@ struct Door {
     intake: Intake,
     /// Bytes left for mails that are coming in.
     room: Arc<Semaphore>,
-    counts: Arc<MailDoorCounts>,
+    status: DoorStatus,
 }
 
 /// Accepts connections until shutdown, then waits for those that are in the middle of a mail.
@@ -114,7 +96,7 @@ pub async fn listen(
     listener: MailListener,
     options: MailDoor,
     intake: Intake,
-    counts: Arc<MailDoorCounts>,
+    status: DoorStatus,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let limits = options.limits;
@@ -123,8 +105,9 @@ pub async fn listen(
         options,
         intake,
         room: Arc::new(Semaphore::new(limits.in_flight_bytes_max)),
-        counts,
+        status,
     });
+    door.status.set_doing("listening");
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let mut sessions = JoinSet::new();
     loop {
@@ -142,9 +125,8 @@ pub async fn listen(
                 continue;
             }
         };
-        MailDoorCounts::add(&door.counts.connections);
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            MailDoorCounts::add(&door.counts.turned_away);
+            door.status.note_refused(door.intake.now(), "too many connections at once");
             sessions.spawn(turn_away(stream));
             continue;
         };

@@ -1,7 +1,7 @@
 //! One connection: commands and answers, RFC 5321 section 4 with RFC 2033's differences.
 
 use crate::ingest::Batch;
-use crate::ingest::lmtp::{Door, MAIL_BYTES_MAX, MailDoorCounts, Protocol, Stream};
+use crate::ingest::lmtp::{Door, MAIL_BYTES_MAX, Protocol, Stream};
 use crate::model::Text;
 use crate::spool::SpoolError;
 use smtp_proto::request::receiver::{DataReceiver, DummyDataReceiver, RequestReceiver};
@@ -202,7 +202,7 @@ impl Session {
             return Cow::Borrowed("503 5.5.1 a mail is under way\r\n");
         }
         if size > MAIL_BYTES_MAX {
-            MailDoorCounts::add(&self.door.counts.refused);
+            self.note_refused("552 a mail is announced that is too large");
             return Cow::Owned(format!("552 5.3.4 larger than {MAIL_BYTES_MAX} bytes\r\n"));
         }
         if self.mails >= self.door.options.limits.mails_max {
@@ -228,7 +228,7 @@ impl Session {
             return Cow::Borrowed("501 5.1.3 no such form of a recipient\r\n");
         };
         if !self.door.options.takes(&recipient) {
-            MailDoorCounts::add(&self.door.counts.refused);
+            self.note_refused("550 mail for an address that is not among `recipients`");
             return Cow::Borrowed("550 5.7.1 no mail is taken for this address\r\n");
         }
         self.envelope.recipients.push(recipient);
@@ -246,13 +246,21 @@ impl Session {
             Taken::TooLarge => Cow::Owned(format!("552 5.3.4 larger than {MAIL_BYTES_MAX} bytes\r\n")),
             Taken::NoRoom => Cow::Borrowed("452 4.3.1 busy, try again later\r\n"),
         };
-        let is_taken = answer.starts_with('2');
-        MailDoorCounts::add(if is_taken { &self.door.counts.accepted } else { &self.door.counts.refused });
+        if answer.starts_with('2') {
+            self.door.status.note_taken(1, self.door.intake.now());
+        } else {
+            self.note_refused(answer.trim_end());
+        }
         let times = match self.door.options.protocol {
             Protocol::Lmtp => envelope.recipients.len(),
             Protocol::Smtp => 1,
         };
         self.answer(&answer.repeat(times)).await
+    }
+
+    /// `words` name no address: the page of sources shows them.
+    fn note_refused(&self, words: &str) {
+        self.door.status.note_refused(self.door.intake.now(), words);
     }
 
     async fn store(&self, mail: Vec<u8>, room: OwnedSemaphorePermit) -> Cow<'static, str> {

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 struct Running {
     dir: SpoolDir,
-    counts: Arc<MailDoorCounts>,
+    status: DoorStatus,
     address: std::net::SocketAddr,
     stop: watch::Sender<bool>,
     door: tokio::task::JoinHandle<()>,
@@ -19,7 +19,7 @@ async fn start(protocol: Protocol, recipients: &[&str], limits: MailDoorLimits) 
     let intake = Intake::new(dir.spool.clone(), || Timestamp::from_seconds(1_000));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let counts = Arc::new(MailDoorCounts::default());
+    let status = DoorStatus::default();
     let (stop, stopped) = watch::channel(false);
     let options = MailDoor {
         protocol,
@@ -28,9 +28,8 @@ async fn start(protocol: Protocol, recipients: &[&str], limits: MailDoorLimits) 
         recipients: recipients.iter().map(|text| (*text).to_owned()).collect(),
         limits,
     };
-    let door =
-        tokio::spawn(listen(MailListener::Tcp(listener), options, intake, Arc::clone(&counts), stopped));
-    Running { dir, counts, address, stop, door }
+    let door = tokio::spawn(listen(MailListener::Tcp(listener), options, intake, status.clone(), stopped));
+    Running { dir, status, address, stop, door }
 }
 
 /// Sends the lines and returns the codes of so many answers.
@@ -87,7 +86,7 @@ async fn smtp_takes_mail_for_its_own_addresses_alone() {
     );
     let codes = talk(door.address, &lines, 9).await;
     assert_eq!(codes, ["220", "250", "250", "550", "250", "250", "354", "250", "221"]);
-    assert_eq!(door.counts.refused.load(Ordering::Relaxed), 1);
+    assert_eq!(door.status.get().refused, 1);
     assert_eq!(door.end().await.len(), 1);
 }
 

@@ -18,7 +18,7 @@ mod tests;
 
 use crate::ingest::files::FileError;
 use crate::ingest::lines::Chunk;
-use crate::ingest::{Batch, Intake};
+use crate::ingest::{Batch, DoorFault, Intake};
 use crate::model::{FilePosition, SourceKind, SourceRef, Text, Timestamp};
 use crate::spool::SpoolError;
 use kumomta::SegmentFollower;
@@ -55,6 +55,8 @@ pub struct TailState {
     pub last_read: Option<Timestamp>,
     /// Why it waits, in words; `None` when all is well.
     pub fault: Option<String>,
+    /// The last such reason, also when it is over.
+    pub last_fault: Option<DoorFault>,
 }
 
 /// A handle for looking at a tailer while it runs.
@@ -70,12 +72,13 @@ impl TailStatus {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_fault(&self, source: &SourceRef, fault: Option<String>) {
+    fn set_fault(&self, source: &SourceRef, at: Timestamp, fault: Option<String>) {
         let mut state = self.lock();
         if state.fault != fault {
             // once when it begins and once when it ends, not at each try
             if let Some(fault) = &fault {
                 tracing::warn!(%source, "log is not being read on: {fault}");
+                state.last_fault = Some(DoorFault { at, words: fault.clone() });
             } else {
                 tracing::info!(%source, "log is being read again");
             }
@@ -161,11 +164,11 @@ impl Tailer {
                     continue;
                 }
                 Ok(None) => {
-                    self.status.set_fault(&self.source, None);
+                    self.status.set_fault(&self.source, self.intake.now(), None);
                     wait = POLL_INTERVAL;
                 }
                 Err(fault) => {
-                    self.status.set_fault(&self.source, Some(fault.to_string()));
+                    self.status.set_fault(&self.source, self.intake.now(), Some(fault.to_string()));
                     wait = (wait * 2).min(WAIT_MAX);
                 }
             }
@@ -190,13 +193,13 @@ impl Tailer {
             };
             match self.intake.accept(&batch).await {
                 Ok(_) => {
-                    self.status.set_fault(&self.source, None);
+                    self.status.set_fault(&self.source, self.intake.now(), None);
                     let mut state = self.status.lock();
                     (state.path, state.offset, state.last_read) = (path, end, Some(received));
                     return Ok(());
                 }
                 Err(fault @ (SpoolError::Full { .. } | SpoolError::Io { .. })) => {
-                    self.status.set_fault(&self.source, Some(fault.to_string()));
+                    self.status.set_fault(&self.source, self.intake.now(), Some(fault.to_string()));
                 }
                 Err(fault) => return Err(TailError::Spool(fault)),
             }

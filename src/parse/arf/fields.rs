@@ -15,7 +15,8 @@ use crate::parse::dmarc::oddity::{warn, warn_value};
 use crate::parse::dmarc::value::{self, Value};
 use crate::parse::dsn::fields;
 use crate::parse::dsn::returned::read_date;
-use crate::parse::ndjson::value::{cut, host};
+use crate::parse::ndjson::value::host;
+use crate::parse::text::cut;
 use std::net::IpAddr;
 
 /// Longest value kept of a field, in bytes: an `Authentication-Results` of a large provider, or a DNS record.
@@ -27,9 +28,12 @@ const VALUES_MAX: usize = 64;
 /// Words that say `not-spam` in other letters. Reading one as a complaint would suppress somebody who likes the mail.
 const NOT_SPAM: [&str; 4] = ["notspam", "not-junk", "notjunk", "ham"];
 
+/// How much of a text is looked at, in bytes: the fields that tell a report stand in front.
+pub(super) const LOOK_BYTES_MAX: usize = 4096;
+
 /// Whether the text is that of a report: it begins with fields, and has one of the first and another that all must have.
 pub(super) fn is_report(text: &str) -> bool {
-    let fields = fields::read(cut(text, 4096));
+    let fields = fields::read(cut(text, LOOK_BYTES_MAX));
     let has =
         |name: &str| fields.iter().any(|field| field.name.eq_ignore_ascii_case(name) && field.group == 0);
     has("Feedback-Type") && (has("User-Agent") || has("Version") || has("Source-IP"))

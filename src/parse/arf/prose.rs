@@ -7,8 +7,11 @@ use crate::model::{Complaint, ComplaintFormat, FeedbackType, Parsed, ReturnedMes
 use crate::parse::arf::fields::{Draft, date, ip};
 use crate::parse::arf::text_of;
 use crate::parse::dsn::returned;
-use crate::parse::ndjson::value::cut;
+use crate::parse::text::cut;
 use mail_parser::Message;
+
+/// Longest label that is known, in bytes: `sender ip address`.
+const LABEL_BYTES_MAX: usize = 17;
 
 /// Text in which labels are looked for, in bytes: Exim's stand in the first 500.
 const LABELS_BYTES_MAX: usize = 8 * 1024;
@@ -22,9 +25,12 @@ pub(super) fn read(message: &Message<'_>) -> Option<Parsed<Complaint>> {
     let labels = cut(&text, LABELS_BYTES_MAX);
     for (begin, line) in lines(labels) {
         let Some((label, value)) = line.split_once(':') else { continue };
-        let value = value.trim();
+        let (label, value) = (label.trim(), value.trim());
+        if label.len() > LABEL_BYTES_MAX {
+            continue;
+        }
         let complaint = &mut draft.complaint;
-        match label.trim().to_ascii_lowercase().as_str() {
+        match label.to_ascii_lowercase().as_str() {
             "sender domain" => complaint.reported_domains = vec![value.to_ascii_lowercase().into()],
             "sender ip address" => complaint.source_ip = ip(&mut draft.warnings, "sender ip address", value),
             "received date" => complaint.arrival = date(&mut draft.warnings, "received date", value),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{Clarity, FeedbackType, NamedBy};
-use mail_parser::MessageParser;
+use crate::parse::mail::reader;
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -11,7 +11,7 @@ macro_rules! fixture {
 }
 
 fn read_mail(mail: &str) -> Option<Result<Parsed<Complaint>, Reject>> {
-    MessageParser::default().parse(mail).and_then(|message| read(&message))
+    reader::MAIL.parse(mail).and_then(|message| read(&message))
 }
 
 #[track_caller]

@@ -125,10 +125,8 @@ fn domain_end(text: &str, begin: usize) -> Option<usize> {
             && literal.iter().all(|byte| byte.is_ascii_hexdigit() || b".:IPv".contains(byte));
         return is_address.then_some(begin + close + 1);
     }
-    let mut end = begin + rest.iter().position(|byte| !is_domain(*byte)).unwrap_or(rest.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = begin + rest.iter().position(|byte| !is_domain(*byte)).unwrap_or(rest.len());
+    let end = text.floor_char_boundary(end);
     let domain = &text[begin..end];
     let follows_latin = |at: usize| domain[..at].ends_with(|letter: char| letter.is_ascii_alphanumeric());
     let prose = domain.char_indices().find(|(at, letter)| is_prose(*letter) && follows_latin(*at));

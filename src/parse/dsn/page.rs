@@ -6,6 +6,7 @@
 
 use crate::model::ReturnedMessage;
 use crate::parse::dsn::{boundary, returned};
+use crate::parse::text::lossy;
 use mail_parser::decoders::html::html_to_text;
 use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
 use std::borrow::Cow;
@@ -202,16 +203,9 @@ fn with_cells_apart(html: &str) -> String {
     out
 }
 
-fn lossy(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
-}
-
 /// The text, cut to so many bytes.
 fn up_to(text: Cow<'_, str>, bytes_max: usize) -> Cow<'_, str> {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = text.floor_char_boundary(bytes_max);
     match text {
         Cow::Borrowed(text) => text[..end].into(),
         Cow::Owned(mut text) => {

@@ -221,11 +221,7 @@ pub(super) fn unfold(text: &str) -> String {
 
 /// The text within the limit of a reply.
 fn cut(text: &str) -> Text {
-    let mut end = text.len().min(REPLY_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    Text::from(text[..end].trim())
+    Text::from(text[..text.floor_char_boundary(REPLY_BYTES_MAX)].trim())
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The head of the returned message: what leads from a notice to the message that was sent.
 //!
 //! Way: `page` hands over the part, or the text behind the boundary.
-//! Source: RFC 5322 section 3.6; RFC 2919 (`List-Id`), RFC 9477 (`CFBL-Feedback-ID`); `Received: … id QUEUEID` is
+//! Source: RFC 5322 section 3.6; `Received: … id QUEUEID` is
 //! RFC 5321 section 4.4; `X-Postfix-Queue-ID` is written by Postfix into its notices.
 
 use crate::model::{QUEUE_IDS_MAX, RETURNED_TO_MAX, ReturnedMessage, Text, Timestamp, normalize_address};
-use mail_parser::{Address, DateTime, HeaderName, HeaderValue, Message, MessageParser};
-use std::sync::LazyLock;
+use crate::parse::mail::reader;
+use mail_parser::{Address, DateTime, HeaderName, HeaderValue, Message};
 
 /// Largest head read from text, in bytes. Larger heads are not known; what a relay wrote last stands first.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -14,34 +14,14 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Longest value kept of one field, in bytes: RFC 5322 section 2.1.1 has 998 in a line.
 const VALUE_BYTES_MAX: usize = 998;
 
-/// Reads the fields that lead to a message, and passes over the others: half of a head are signatures and hops.
-static HEAD_READER: LazyLock<MessageParser> = LazyLock::new(|| {
-    let by_name = ["Feedback-ID", "CFBL-Feedback-ID", "X-Relaylens-Ref", "X-Postfix-Queue-ID"];
-    let parser = MessageParser::new()
-        .header_id(HeaderName::MessageId)
-        .header_id(HeaderName::ReturnPath)
-        .header_address(HeaderName::From)
-        .header_address(HeaderName::To)
-        .header_address(HeaderName::ListId)
-        .header_text(HeaderName::Subject)
-        .header_date(HeaderName::Date)
-        .header_raw(HeaderName::Received)
-        .default_header_ignore();
-    by_name.into_iter().filter_map(HeaderName::parse).fold(parser, MessageParser::header_raw)
-});
-
 /// Reads a head that stands in text.
 pub(in crate::parse) fn read_text(text: &str) -> ReturnedMessage {
     let text = text.trim_start();
     if text.is_empty() {
         return ReturnedMessage::default();
     }
-    let mut end = text.len().min(HEAD_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let head = &text.as_bytes()[..end];
-    HEAD_READER.parse_headers(head).map(|message| read(&message)).unwrap_or_default()
+    let head = &text.as_bytes()[..text.floor_char_boundary(HEAD_BYTES_MAX)];
+    reader::HEAD.parse_headers(head).map(|message| read(&message)).unwrap_or_default()
 }
 
 /// Reads the head of a message that is a part of the notice.
@@ -59,9 +39,6 @@ pub(in crate::parse) fn read(message: &Message<'_>) -> ReturnedMessage {
                 found.date = found.date.or_else(|| timestamp(at));
             }
             (HeaderName::ListId, HeaderValue::Address(list)) => set(&mut found.list_id, address(list)),
-            (HeaderName::Received, HeaderValue::Received(hop)) => {
-                add_queue_id(&mut found.queue_ids, hop.id());
-            }
             (HeaderName::Received, HeaderValue::Text(hop)) => {
                 add_queue_id(&mut found.queue_ids, queue_id(hop));
             }
@@ -130,11 +107,7 @@ pub(in crate::parse) fn first_text(value: &HeaderValue<'_>) -> Option<Text> {
         _ => return None,
     };
     let text = text.trim().trim_start_matches('<').trim_end_matches('>');
-    let mut end = text.len().min(VALUE_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let text = &text[..end];
+    let text = &text[..text.floor_char_boundary(VALUE_BYTES_MAX)];
     let is_plain = !text.bytes().any(|byte| byte.is_ascii_control()) && !text.contains("  ");
     Some(if is_plain {
         text.into()

@@ -6,6 +6,7 @@
 
 use crate::model::{ADDRESS_BYTES_MAX, REPLY_BYTES_MAX, RejectReason, Text, Timestamp, normalize_address};
 use crate::parse::Reject;
+use crate::parse::text::cut;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -203,11 +204,6 @@ pub(in crate::parse) fn json_reject(error: &serde_json::Error) -> Reject {
         }
         _ => Reject::new(RejectReason::Syntax, format!("no JSON from column {column} on")),
     }
-}
-
-/// The longest beginning of `text` that fits into `bytes_max`.
-pub(in crate::parse) fn cut(text: &str, bytes_max: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 /// A reply text on one line, at most [`REPLY_BYTES_MAX`]: line ends and other control characters become one blank.

@@ -5,6 +5,7 @@
 use super::header::Header;
 use super::in_flight::Limits;
 use crate::model::RejectReason;
+use crate::parse::text::lossy;
 use crate::parse::{Item, Reject};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -87,8 +88,7 @@ pub(crate) fn line_text<'a>(item: &Item<'a>) -> Result<Cow<'a, str>, Reject> {
             format!("line of {} bytes, the limit is {LINE_BYTES_MAX}", item.bytes.len()),
         ));
     }
-    // checking first is faster than `from_utf8_lossy` alone
-    Ok(str::from_utf8(item.bytes).map_or_else(|_| String::from_utf8_lossy(item.bytes), Cow::Borrowed))
+    Ok(lossy(item.bytes))
 }
 
 /// Refuses a head whose names are none: they are part of what is remembered.

@@ -9,7 +9,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 /// How much of a text is looked at, in bytes: prose before the report, comments and a schema have room in it.
-const LOOK_BYTES_MAX: usize = 16 * 1024;
+pub(super) const LOOK_BYTES_MAX: usize = 16 * 1024;
 
 /// Blanks that may stand before the first character, in bytes.
 const FIRST_BYTES_MAX: usize = 256;
@@ -67,9 +67,12 @@ fn first(bytes: &[u8]) -> Option<u8> {
 }
 
 fn is_tls(bytes: &[u8]) -> bool {
+    if !is_json(bytes) {
+        return false;
+    }
     let look = text(&bytes[..bytes.len().min(LOOK_BYTES_MAX)]);
     let keys: [&[u8]; 4] = [b"\"organization-name\"", b"\"report-id\"", b"\"date-range\"", b"\"policies\""];
-    is_json(bytes) && keys.iter().filter(|key| memchr::memmem::find(&look, key).is_some()).count() >= 2
+    keys.iter().filter(|key| memchr::memmem::find(&look, key).is_some()).count() >= 2
 }
 
 /// Whether a `feedback` element begins, and one that only a report has: mails have `feedback` of other kinds.

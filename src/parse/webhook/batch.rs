@@ -184,7 +184,8 @@ impl<'a> Items<'a> {
 }
 
 const fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+    // As `trim_ascii` has it, so that what is trimmed away is no item.
+    byte.is_ascii_whitespace()
 }
 
 const fn is_blank_or_comma(byte: u8) -> bool {
@@ -244,6 +245,7 @@ mod tests {
         check("", &[]);
         check("\u{feff}{\"a\":1}", &["{\"a\":1}"]);
         check("\u{feff}\u{feff}a", &["\u{feff}a"]);
+        check("[ \u{c}", &[]);
     }
 
     #[test]

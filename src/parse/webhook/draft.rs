@@ -7,8 +7,9 @@ use crate::model::{
     Timestamp, domain_of,
 };
 use crate::parse::json::OneOrMany;
-use crate::parse::ndjson::value::{FIELD_BYTES_MAX, Value, cut, json_reject};
+use crate::parse::ndjson::value::{FIELD_BYTES_MAX, Value, json_reject};
 use crate::parse::relay::reply::{leading_code, one_line, split_enhanced, unfold};
+use crate::parse::text::cut;
 use crate::parse::webhook::RECIPIENTS_MAX;
 use crate::parse::{Item, Reject};
 use serde::Deserialize;

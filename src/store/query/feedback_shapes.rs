@@ -30,6 +30,22 @@ pub struct ReportingMtaRow {
     pub last_unix: u32,
 }
 
+/// How genuine the feedback and the reports of one source are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Row, Serialize, Deserialize)]
+pub struct SourceTrust {
+    pub source_kind: String,
+    pub source: String,
+    /// Events with a valid signature of ours, or of a feedback loop that is known.
+    pub verified: u64,
+    /// Events about a message that was sent.
+    pub matched: u64,
+    pub unverified: u64,
+    /// Reports by what the check of their mail's signatures said.
+    pub reports_pass: u64,
+    pub reports_fail: u64,
+    pub reports_unknown: u64,
+}
+
 /// One kept mail.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Row, Serialize, Deserialize)]
 pub struct MailRow {

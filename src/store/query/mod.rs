@@ -44,6 +44,7 @@ mod responses;
 mod retry_outcomes;
 mod rollup;
 mod shapes;
+mod source_trust;
 mod suppressions;
 mod tls_reports;
 mod trace;

@@ -12,6 +12,7 @@ mod metrics;
 mod overview;
 mod providers;
 mod rejects;
+mod sources;
 mod suppressions;
 mod tls_reports;
 mod trace;
@@ -36,6 +37,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/messages", get(messages::show))
         .route("/messages/trace", get(trace::show))
         .route("/mails/{id}", get(mail::show))
+        .route("/sources", get(sources::show))
         .route("/health", get(health::show))
         .route("/health/rejects", get(rejects::show))
         .route("/help/metrics", get(metrics::show))

@@ -143,7 +143,7 @@ pub(crate) struct RejectSearch {
     pub(crate) before: Option<(i64, String)>,
 }
 
-const REJECT_REASONS: [RejectReason; 7] = [
+const REJECT_REASONS: [RejectReason; 8] = [
     RejectReason::Syntax,
     RejectReason::Encoding,
     RejectReason::MissingField,
@@ -151,6 +151,7 @@ const REJECT_REASONS: [RejectReason; 7] = [
     RejectReason::UnknownType,
     RejectReason::BadTime,
     RejectReason::TooLarge,
+    RejectReason::Unfetched,
 ];
 
 impl RejectSearch {

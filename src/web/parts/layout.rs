@@ -26,12 +26,13 @@ pub(crate) enum NavPage {
     Tls,
     Deferrals,
     Messages,
+    Sources,
     Health,
     Help,
 }
 
 impl NavPage {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Overview,
         Self::Providers,
         Self::Bounces,
@@ -41,6 +42,7 @@ impl NavPage {
         Self::Tls,
         Self::Deferrals,
         Self::Messages,
+        Self::Sources,
         Self::Health,
         Self::Help,
     ];
@@ -56,6 +58,7 @@ impl NavPage {
             Self::Tls => "TLS",
             Self::Deferrals => "Deferrals",
             Self::Messages => "Messages",
+            Self::Sources => "Sources",
             Self::Health => "Health",
             Self::Help => "Definitions",
         }
@@ -72,6 +75,7 @@ impl NavPage {
             Self::Tls => "/tls",
             Self::Deferrals => "/deferrals",
             Self::Messages => "/messages",
+            Self::Sources => "/sources",
             Self::Health => "/health",
             Self::Help => "/help/metrics",
         }

@@ -5,7 +5,8 @@
 
 use crate::model::EnhancedCode;
 use crate::parse::json::{OneOrMany, Pairs, bounded};
-use crate::parse::ndjson::value::{Value, cut};
+use crate::parse::ndjson::value::Value;
+use crate::parse::text::cut;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
