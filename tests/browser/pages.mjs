@@ -197,6 +197,39 @@ await check("a bad address says what to change", async () => {
   expectedStatus = null;
 });
 
+await check("an address is put onto the list, explained, and lifted", async () => {
+  await open("/suppressions");
+  const form = page.locator("form.fields").first();
+  await form.getByLabel("Address").fill("browser@list.example");
+  await form.getByLabel("Note").fill("by the test");
+  await form.getByRole("button", { name: "Add" }).click();
+  await page.waitForURL(/done=added/);
+  const said = await page.locator("#answer").innerText();
+  insist(said.includes("held back") && said.includes("by the test"), "the answer does not explain the entry");
+  await page.locator(".chain form").first().getByRole("button", { name: "Lift" }).click();
+  await page.waitForURL(/done=lifted/);
+  insist((await page.locator("#answer").innerText()).includes("goes out"), "the entry is still there");
+});
+
+await check("a file is imported, its faults are told, and all of it is undone", async () => {
+  await open("/suppressions");
+  const form = page.locator("form[data-import]");
+  const rows = Buffer.from("browser-one@list.example\nnobody\n");
+  await form.locator("[data-file]").setInputFiles({ name: "old.csv", mimeType: "text/csv", buffer: rows });
+  await form.getByLabel("Dry run").uncheck();
+  await form.getByRole("button", { name: "Import" }).click();
+  await page.waitForURL(/\/suppressions\/runs\//);
+  await page.waitForFunction(async () => {
+    const answer = await fetch(`/api/v1/suppressions/imports/${location.pathname.split("/").pop()}`);
+    return (await answer.json()).state === "done";
+  });
+  await page.reload();
+  insist((await page.locator("main").innerText()).includes("`nobody` is no address"), "the fault is not told");
+  await page.getByLabel("Note").fill("by the test");
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.waitForURL(/done=undone/);
+});
+
 await check("pages can be read without scripts", async () => {
   const plain = await browser.newPage({ javaScriptEnabled: false });
   await plain.goto(`${BASE_URL}/?range=30d`);
