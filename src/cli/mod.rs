@@ -9,6 +9,7 @@ mod check_config;
 mod classify;
 mod demo;
 mod dmarc;
+mod erase;
 mod import;
 mod import_mail;
 mod input;
@@ -64,6 +65,8 @@ enum Command {
     /// Write what DMARC reports say to standard output
     #[command(subcommand)]
     Dmarc(dmarc::Dmarc),
+    /// Delete all that names an address; what suppresses it stays under its hash
+    Erase(erase::EraseArgs),
     /// Say what a reply means: which reason, and by which rule
     Classify(classify::ClassifyArgs),
     /// Sign a return path, by which a bounce is known as genuine
@@ -143,6 +146,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Parse(args) => parse::run(&args),
         Command::Dmarc(command) => block_on(dmarc::run(&command)),
+        Command::Erase(args) => block_on(erase::run(&args)),
         Command::Classify(args) => classify::run(&args),
         Command::Verp(args) => verp::run(&args),
         Command::Suppress(command) => block_on(suppress::run(&command)),

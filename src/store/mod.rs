@@ -9,6 +9,7 @@ mod batch;
 mod dmarc;
 mod dmarc_failure;
 pub mod embedded;
+mod erase;
 mod events;
 mod ip_names;
 mod mails;
@@ -27,6 +28,7 @@ pub use dmarc::{
     Authenticity, DmarcBlock, DmarcRecordHead, DmarcRecordRow, DmarcReportRow, ReportOrigin, Standing,
 };
 pub use dmarc_failure::DmarcFailureRow;
+pub use erase::Erased;
 pub use events::EventBlock;
 pub use ip_names::IpName;
 pub use mails::MailEntry;

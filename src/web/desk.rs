@@ -5,7 +5,7 @@
 
 use crate::model::suppression::{Action, Change, Key, MailType, Reason, RunId, RunKind, RunState, Scope};
 use crate::model::{Caller, Role, Text, Timestamp, normalize_address};
-use crate::store::{AuditEntry, RunEntry};
+use crate::store::{AuditEntry, Erased, RunEntry};
 use crate::suppression::hooks::Hook;
 use crate::suppression::imports::{Order, Report};
 use crate::suppression::list::{Actor, Written};
@@ -181,6 +181,13 @@ impl<'a> Desk<'a> {
             dry_run,
             accepted: self.site.list().now(),
         }
+    }
+
+    /// Forgets an address; the audit log knows it by its hash.
+    pub(crate) async fn erase(&self, address: &str, hash: Text) -> Result<Erased, PageError> {
+        let erased = self.site.list().erase(&self.actor(), address).await?;
+        self.audit("address.erase", hash, Text::default(), erased.events + erased.records).await?;
+        Ok(erased)
     }
 
     /// Has a dead letter sent again.

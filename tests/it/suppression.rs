@@ -463,3 +463,46 @@ async fn a_changed_rule_is_tried_on_history_without_writing_anything() {
     let refused = place.run_badly("suppress simulate", &[&rules]);
     assert!(refused.contains("line 1, rule `a`"), "{refused}");
 }
+
+/// Nothing names an erased address any more, and it is not mailed again.
+#[tokio::test]
+async fn an_erased_address_is_forgotten_and_stays_suppressed() {
+    let place = support::Place::new("");
+    let server = place.serve().await;
+    let bounce = |id: &str, recipient: &str| {
+        serde_json::json!({ "event_type": "bounced", "event_time": jiff::Timestamp::now().to_string(), "event_id": id,
+            "recipient": recipient, "message_id": format!("{id}@m.example"), "smtp_code": 550,
+            "enhanced_code": "5.1.1", "response_text": "550 5.1.1 User unknown" })
+    };
+    let body = format!("{}\n{}\n", bounce("1", "gone@b.example"), bounce("2", "other@b.example"));
+    assert_eq!(server.post("/v1/events?source=app1", body).await.status, 202);
+    let unreadable = "{\"type\": \"Delivery\", \"recipient\": \"Gone@b.example\"}\n";
+    assert_eq!(server.post("/v1/in/kumomta?source=kumo1", unreadable).await.status, 202);
+    server.drained().await;
+    let begun = Instant::now();
+    while server.count("SELECT count() FROM suppression_log").await < 2 {
+        assert!(begun.elapsed() < PATIENCE, "the bounces do not suppress\n{}", server.log());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let told = place.run_well("erase", &["Gone@b.example"]);
+    assert!(
+        told.starts_with("deleted: 1 events, 0 mails, 1 unreadable items, 2 records of the list"),
+        "{told}"
+    );
+    for sql in [
+        "SELECT count() FROM events WHERE recipient = 'gone@b.example'",
+        "SELECT count() FROM rejects WHERE positionCaseInsensitive(bytes, 'gone@b.example') > 0",
+        "SELECT count() FROM suppression_log WHERE address = 'gone@b.example'",
+    ] {
+        assert_eq!(server.count(sql).await, 0, "{sql}");
+    }
+    assert_eq!(server.count("SELECT count() FROM events").await, 1, "the other address stays");
+    let asked = "/api/v1/suppressions/gone@b.example";
+    assert_eq!(server.get(asked).await["suppressed"], true);
+    server.stop().await;
+    // So it is for the next process, which knows no more than the log.
+    let server = place.serve().await;
+    assert_eq!(server.get(asked).await["suppressed"], true);
+    assert_eq!(server.get("/api/v1/suppressions/other@b.example").await["suppressed"], true);
+    server.stop().await;
+}

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub(super) const PATH: &str = "/api/v1/suppressions";
 
-pub(super) enum Api {
+pub(in crate::cli) enum Api {
     Remote(Box<Remote>),
     Local(Box<LocalApi>),
 }
@@ -28,7 +28,7 @@ impl Api {
     }
 
     /// Does one thing, then closes what was opened, however it went.
-    pub(super) async fn with<T>(
+    pub(in crate::cli) async fn with<T>(
         common: &Common,
         work: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
@@ -71,7 +71,7 @@ impl Api {
         self.read(self.send(Method::GET, path, Body::empty()).await?).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+    pub(in crate::cli) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let body = Body::from(Bytes::from(serde_json::to_vec(body)?));
         self.read(self.send(Method::POST, path, body).await?).await
     }

@@ -8,6 +8,8 @@ mod files;
 mod show;
 mod simulate;
 
+pub(super) use api::Api;
+
 use clap::{Args, Subcommand};
 
 /// Ask, change, import and export the suppression list

@@ -7,6 +7,7 @@
 
 mod actor;
 mod claim;
+mod erase;
 mod follow;
 mod review;
 mod undo;
@@ -37,7 +38,7 @@ pub enum ListError {
     NotLoaded,
     #[error("{given} changes at once, the limit is {WRITE_CHANGES_MAX}: send them in parts, or as an import")]
     TooMany { given: usize },
-    #[error("an entry with the reason `compliance` is added and lifted by an administrator alone")]
+    #[error("that takes an administrator: entries with the reason `compliance`, and erasing an address")]
     NeedsAdmin,
     #[error(
         "an entry with the reason `{0}` is lifted with a note that says why: the recipient had objected himself"

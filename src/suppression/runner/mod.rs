@@ -27,6 +27,12 @@ use tokio::sync::watch;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Pause after the store has refused.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// Events of one step: they come in a fraction of a second.
+const EVENTS_WANTED: usize = 20_000;
+/// Fewest and most spool records asked for at once. Without a bound the store would sort all that is left, again for
+/// every step; a record may hold one event or ten thousand.
+const WINDOW_MIN: u64 = 64;
+const WINDOW_MAX: u64 = 1 << 20;
 /// How often the place is written while nothing is found: what came since is looked at again after a restart.
 const PLACE_EVERY: Duration = Duration::from_secs(10);
 
@@ -47,6 +53,8 @@ struct AtWork {
     engine: Engine,
     place: Place,
     placed: Instant,
+    /// Spool records asked for at once: so many that about [`EVENTS_WANTED`] come.
+    window: u64,
     reviews: ReviewsSeen,
     /// Runs that are noted already.
     noted: HashMap<Text, i64>,
@@ -84,7 +92,7 @@ impl Runner {
             }
         };
         let (placed, reviews, noted) = (Instant::now(), ReviewsSeen::default(), HashMap::new());
-        let mut at_work = AtWork { runner: self, engine, place, placed, reviews, noted };
+        let mut at_work = AtWork { runner: self, engine, place, placed, window: WINDOW_MIN, reviews, noted };
         while !at_work.catch_up().await {}
     }
 
@@ -104,8 +112,15 @@ impl AtWork {
     async fn catch_up(&mut self) -> bool {
         let until = *self.runner.stored.borrow_and_update();
         while self.place.seq < until {
-            match self.runner.store().rule_events(&self.runner.node, self.place.seq, until).await {
-                Ok(read) => self.step(read).await,
+            let next = until.min(self.place.seq.saturating_add(self.window));
+            match self.runner.store().rule_events(&self.runner.node, self.place.seq, next).await {
+                Ok(read) => {
+                    self.window = match read.events.len() {
+                        ..EVENTS_WANTED => (self.window * 2).min(WINDOW_MAX),
+                        _ => (self.window / 2).max(WINDOW_MIN),
+                    };
+                    self.step(read).await;
+                }
                 Err(error) => self.runner.complain(&error).await,
             }
         }

@@ -3,6 +3,7 @@
 //! An answer is `{ "range": …, "rows" or a name: … }`; an error is `{ "error": { "code", "message" } }`. Times are
 //! seconds since 1970 unless their name says microseconds; counts are of messages, one for each recipient.
 
+mod erase;
 mod items;
 mod mail;
 mod reports;
@@ -15,7 +16,7 @@ use crate::web::Site;
 use crate::web::error::{ApiError, PageError};
 use crate::web::params::{Extra, Params, ParamsError};
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/sources", get(items::sources))
         .merge(reports::routes())
         .merge(suppressions::routes())
+        .route("/erase", post(erase::erase))
         .fallback(async || ApiError::from(PageError::NotFound("such question")))
 }
 
