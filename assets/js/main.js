@@ -1,6 +1,7 @@
 // What makes pages more comfortable. Everything can be read without it.
 import { followTerms } from "./terms.js";
 import { steerHeatmaps } from "./heatmap.js";
+import { takeFiles } from "./import.js";
 
 const root = document.documentElement;
 
@@ -75,4 +76,5 @@ for (const form of document.querySelectorAll("form[data-drop-empty]")) dropEmpty
 closeMenus();
 followTerms();
 steerHeatmaps();
+takeFiles();
 drawCharts();

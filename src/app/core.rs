@@ -2,7 +2,7 @@
 
 use crate::app::database::read_secret;
 use crate::app::resolver::resolver;
-use crate::app::{Database, mailboxes};
+use crate::app::{Database, feed, mailboxes, suppression, tokens, unsubscribe};
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
 use crate::config::{Authentication, Config, Sources};
 use crate::model::{Keyring, SourceRef};
@@ -25,6 +25,8 @@ pub struct Core {
     pub database: Database,
     pub spool: Spool,
     pub pipeline: Pipeline,
+    /// Turns true when the database answers and its tables are up to date.
+    pub is_ready: watch::Receiver<bool>,
     stop: watch::Sender<bool>,
 }
 
@@ -42,7 +44,7 @@ impl Core {
         let rules = bounce_rules(config)?;
         let readers = reader_options(&config.sources)?;
         let labels = Labels::new(&config.labels)?;
-        let marks = marks(config)?;
+        let marks = Marks { unsubscribe_keys: unsubscribe::keys(config)?, ..marks(config)? };
         let (database, is_ready) = Database::open_when_it_answers(config).await?;
         let spool = open_spool(config).await?;
         let options = PipelineOptions {
@@ -59,9 +61,9 @@ impl Core {
         };
         let classifier = Classifier::new(rules, CACHE_ENTRIES);
         let (stop, stopped) = watch::channel(false);
-        let store = StoreAccess { store: database.store.clone(), is_ready };
+        let store = StoreAccess { store: database.store.clone(), is_ready: is_ready.clone() };
         let pipeline = Pipeline::start(options, spool.clone(), store, classifier, stopped)?;
-        Ok(Self { database, spool, pipeline, stop })
+        Ok(Self { database, spool, pipeline, is_ready, stop })
     }
 
     /// Waits until everything that is in the spool now has been stored.
@@ -84,7 +86,7 @@ impl Core {
     ///
     /// The fault that had ended the pipeline, if one had.
     pub async fn close(self) -> anyhow::Result<()> {
-        let Self { database, spool, pipeline, stop } = self;
+        let Self { database, spool, pipeline, stop, .. } = self;
         stop.send_replace(true);
         let ended = pipeline.join().await;
         drop(spool);
@@ -157,12 +159,12 @@ fn report_options(config: &Config) -> ReportOptions {
 /// The keys by which our own return paths are known.
 pub(crate) fn marks(config: &Config) -> anyhow::Result<Marks> {
     let days = config.return_path.days;
-    let Some(file) = &config.return_path.keys_file else { return Ok(Marks { keys: None, days }) };
+    let Some(file) = &config.return_path.keys_file else { return Ok(Marks { days, ..Marks::default() }) };
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("`return_path.keys_file` {} cannot be read", file.display()))?;
     let keys =
         Keyring::parse(&text).with_context(|| format!("`return_path.keys_file` {}", file.display()))?;
-    Ok(Marks { keys: Some(keys), days })
+    Ok(Marks { keys: Some(keys), days, ..Marks::default() })
 }
 
 pub(crate) fn reader_options(sources: &Sources) -> anyhow::Result<ReaderOptions> {
@@ -194,7 +196,11 @@ pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
     Labels::new(&config.labels)?;
     marks(config)?;
     mailboxes::check(&config.sources)?;
-    for file in [&config.http.token_file, &config.embedded.token_file, &config.clickhouse.password_file] {
+    suppression::check(&config.suppression)?;
+    unsubscribe::keys(config)?;
+    tokens::load(&config.http)?;
+    feed::settings(&config.feed.webhooks)?;
+    for file in [&config.embedded.token_file, &config.clickhouse.password_file] {
         file.as_deref().map(read_secret).transpose()?;
     }
     Ok(())

@@ -2,10 +2,13 @@
 
 use crate::app::access::{self, Access};
 use crate::app::board::Board;
-use crate::app::database::{read_secret, read_token};
+use crate::app::database::read_secret;
+use crate::app::feed::Feed;
 use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
-use crate::app::{Core, Replayed, enrich, mail_doors, mailboxes, replay, webhooks};
+use crate::app::{
+    Core, Replayed, enrich, mail_doors, mailboxes, replay, suppression, tokens, unsubscribe, webhooks,
+};
 use crate::config::Config;
 use crate::ingest::Intake;
 use crate::ingest::http::{self, HttpOptions};
@@ -57,7 +60,7 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("{listen} cannot be listened on; is another relaylens there? choose another with --listen")
     })?;
-    let access = read_token(config)?.map_or(Access::Loopback, |token| Access::token(&token));
+    let access = Access::of(tokens::load(&config.http)?);
     let core = Core::open(config).await?;
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -67,17 +70,25 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     mail_doors::open(&config.sources.mail, &intake, &stopped, &mut board, &mut tasks).await?;
     mailboxes::collect(&config.sources, &core, &intake, &stopped, &mut board, &mut tasks)?;
     let webhooks = webhooks::routes(&config.webhooks, intake.clone(), &mut board)?;
+    let for_recipients = web::unsubscribe_routes(unsubscribe::door(unsubscribe::keys(config)?, &intake));
     open_engine(config, &core, &stopped, &mut tasks).await?;
+    let list = suppression::start(config, &core, &stopped, &mut tasks).await?;
     enrich::start(config, core.database.store.clone(), stopped.clone(), &mut tasks)?;
 
+    let feed = Feed::open(config, &list)?;
+    feed.start(&stopped, &mut tasks);
     let state = WebState {
         store: core.database.store.clone(),
+        list,
         status: status_source(
             core.spool.clone(),
             config.spool.bytes_max,
             Arc::clone(core.pipeline.progress()),
             board,
         ),
+        imports: feed.imports,
+        hooks: feed.hooks,
+        stopped: stopped.clone(),
         demo,
         clock: || now().seconds(),
     };
@@ -87,7 +98,9 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
         .merge(web::router(state))
         .layer(axum::middleware::from_fn_with_state(access, access::check))
         // Smarthosts cannot show our token: each door checks its own signature or secret.
-        .merge(webhooks);
+        .merge(webhooks)
+        // Recipients have no token but the one in their link.
+        .merge(for_recipients);
     let address = listener.local_addr()?;
     tasks.spawn(serve_http(listener, routes, stopped));
     let url = format!("http://{address}");

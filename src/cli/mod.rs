@@ -9,6 +9,7 @@ mod check_config;
 mod classify;
 mod demo;
 mod dmarc;
+mod erase;
 mod import;
 mod import_mail;
 mod input;
@@ -17,6 +18,9 @@ mod parse;
 mod remote;
 mod replay;
 mod serve;
+mod suppress;
+mod token;
+mod unsubscribe_link;
 mod verp;
 
 use crate::app::start_logging;
@@ -61,10 +65,19 @@ enum Command {
     /// Write what DMARC reports say to standard output
     #[command(subcommand)]
     Dmarc(dmarc::Dmarc),
+    /// Delete all that names an address; what suppresses it stays under its hash
+    Erase(erase::EraseArgs),
     /// Say what a reply means: which reason, and by which rule
     Classify(classify::ClassifyArgs),
     /// Sign a return path, by which a bounce is known as genuine
     Verp(verp::VerpArgs),
+    /// Ask, change, import and export the suppression list
+    #[command(subcommand)]
+    Suppress(suppress::Suppress),
+    /// Sign a link by which a recipient unsubscribes
+    UnsubscribeLink(unsubscribe_link::UnsubscribeLinkArgs),
+    /// Make a token for the API, with a scope
+    Token(token::TokenArgs),
     /// Show a recorded day of a real relay on a dashboard
     Demo(demo::DemoArgs),
     /// Measure this program on this machine
@@ -133,8 +146,12 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Parse(args) => parse::run(&args),
         Command::Dmarc(command) => block_on(dmarc::run(&command)),
+        Command::Erase(args) => block_on(erase::run(&args)),
         Command::Classify(args) => classify::run(&args),
         Command::Verp(args) => verp::run(&args),
+        Command::Suppress(command) => block_on(suppress::run(&command)),
+        Command::UnsubscribeLink(args) => unsubscribe_link::run(&args),
+        Command::Token(args) => token::run(&args),
         Command::Demo(args) => block_on(demo::run(&args)),
         // Measurements start runtimes of their own.
         Command::Bench(bench) => bench::run(bench, &config::load(None)?),

@@ -3,9 +3,10 @@
 use crate::app::{Handover, read_token};
 use crate::config::Config;
 use anyhow::Context;
+use axum::body::Body;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, header};
+use http_body_util::BodyExt;
+use hyper::{Method, Request, Response, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -18,7 +19,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(2);
 const TRIES_MAX: u32 = 1800;
 
 pub(super) struct Remote {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<HttpConnector, Body>,
     url: String,
     token: Option<String>,
 }
@@ -31,12 +32,7 @@ impl Remote {
 
     /// Asks and returns the answer's body.
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Bytes> {
-        let mut request = Request::get(format!("{}{path}", self.url));
-        if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        let request = request.body(Full::new(Bytes::new()))?;
-        let answer = self.client.request(request).await.context("the running server does not answer")?;
+        let answer = self.send(Method::GET, path, Body::empty()).await?;
         let status = answer.status();
         let bytes = answer.into_body().collect().await?.to_bytes();
         let text = || String::from_utf8_lossy(&bytes).trim_end().to_owned();
@@ -44,15 +40,25 @@ impl Remote {
         Ok(bytes)
     }
 
+    /// Sends a request once, and returns the answer whatever its status.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+    ) -> anyhow::Result<Response<Body>> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let answer = self.client.request(request.body(body)?).await;
+        Ok(answer.context("the running server does not answer")?.map(Body::new))
+    }
+
     /// Posts a body and returns the answer's.
     pub(super) async fn post(&self, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
         for _ in 0..TRIES_MAX {
-            let mut request = Request::post(format!("{}{path}", self.url));
-            if let Some(token) = &self.token {
-                request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-            }
-            let request = request.body(Full::new(body.clone()))?;
-            let answer = self.client.request(request).await.context("the running server does not answer")?;
+            let answer = self.send(Method::POST, path, body.clone().into()).await?;
             let status = answer.status();
             let bytes = answer.into_body().collect().await?.to_bytes();
             // 400 from `/v1/events` means that no line could be read; its answer says which and why.

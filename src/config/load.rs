@@ -1,5 +1,7 @@
 //! Reads the settings: defaults, then the file, then the environment.
 
+use crate::config::feed::GIVE_UP_HOURS_MAX;
+use crate::config::unsubscribe::DAYS_MIN;
 use crate::config::{Config, MailDoor, MailProtocol};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -57,10 +59,17 @@ impl Config {
     /// [`ConfigError::Wrong`].
     pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |setting, message: &str| Err(ConfigError::Wrong { setting, message: message.to_owned() });
-        if !self.http.listen.ip().is_loopback() && self.http.token_file.is_none() {
+        let has_tokens = self.http.token_file.is_some() || self.http.tokens_file.is_some();
+        if !self.http.listen.ip().is_loopback() && !has_tokens {
             return wrong(
                 "http.listen",
                 "an address that others can reach needs `http.token_file`, else anyone reads your recipients",
+            );
+        }
+        if self.unsubscribe.days < DAYS_MIN {
+            return wrong(
+                "unsubscribe.days",
+                "at least 30: a link must work as long after sending (16 CFR 316.5)",
             );
         }
         if self.embedded.listen.is_some() && self.embedded.token_file.is_none() {
@@ -93,6 +102,7 @@ impl Config {
         if self.spool.bytes_max < 2 * self.spool.segment_bytes {
             return wrong("spool.bytes_max", "at least twice `spool.segment_bytes`");
         }
+        self.check_feed()?;
         let names = self.sources.logs().map(|(kind, log)| (kind.name(), &log.name));
         let names = names.chain(self.sources.kumomta.iter().map(|log| ("kumomta", &log.name)));
         let names = names.chain(self.sources.mail.iter().map(|door| ("mail", &door.name)));
@@ -114,6 +124,22 @@ impl Config {
         for (kind, name) in names {
             if name.is_empty() || !seen.insert((kind, name)) {
                 return wrong("sources", &format!("{kind} source `{name}` needs a name that no other has"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_feed(&self) -> Result<(), ConfigError> {
+        let wrong = |message: String| Err(ConfigError::Wrong { setting: "feed.webhooks", message });
+        let mut hooks = BTreeSet::new();
+        for hook in &self.feed.webhooks {
+            if !hook.has_name() || !hooks.insert(&hook.name) {
+                let message =
+                    format!("`{}` needs a name of letters, digits, `-` and `_` that no other has", hook.name);
+                return wrong(message);
+            }
+            if hook.give_up_hours > GIVE_UP_HOURS_MAX {
+                return wrong(format!("`{}`: `give_up_hours` is at most 720", hook.name));
             }
         }
         Ok(())

@@ -4,16 +4,22 @@
 //! A key that no setting has is an error. `RELAYLENS_HTTP__LISTEN=…` in the environment sets `[http] listen`.
 //! Secrets are read from files and never shown.
 
+mod feed;
 mod feedback;
 mod load;
 mod mailboxes;
+mod suppression;
+mod unsubscribe;
 mod webhooks;
 
+pub use feed::{Feed, FeedWebhook};
 pub use feedback::{Authentication, Reports, ReturnPath};
 pub use load::{ConfigError, load};
 pub use mailboxes::{
     AfterMail, ImapAccount, ImapSecurity, MailAction, MaildirAction, MaildirFolder, MboxFile, Oauth2,
 };
+pub use suppression::{MapAnswers, Suppression, SuppressionMap, WhenNotLoaded};
+pub use unsubscribe::Unsubscribe;
 pub use webhooks::{SecretFrom, SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +44,9 @@ pub struct Config {
     pub reports: Reports,
     pub authentication: Authentication,
     pub webhooks: Webhooks,
+    pub suppression: Suppression,
+    pub unsubscribe: Unsubscribe,
+    pub feed: Feed,
     /// What the relay's log does not say itself: which IP, pool, stream, tenant or campaign an event belongs to.
     pub labels: Vec<Label>,
 }
@@ -58,6 +67,9 @@ impl Default for Config {
             reports: Reports::default(),
             authentication: Authentication::default(),
             webhooks: Webhooks::default(),
+            suppression: Suppression::default(),
+            unsubscribe: Unsubscribe::default(),
+            feed: Feed::default(),
             labels: Vec::new(),
         }
     }
@@ -72,11 +84,14 @@ pub struct Http {
     /// File with the token that every request must bring: `Authorization: Bearer TOKEN`, or as the password of any
     /// user in a browser. Default none, for loopback alone.
     pub token_file: Option<PathBuf>,
+    /// File with further tokens, a line `NAME SCOPE SHA256` each, as `relaylens token` prints it. Scopes are read, write
+    /// and admin; `token_file` is admin. At most 1000. Default none.
+    pub tokens_file: Option<PathBuf>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), token_file: None }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), token_file: None, tokens_file: None }
     }
 }
 
@@ -273,6 +288,8 @@ pub struct Retention {
     pub rejects_days: u16,
     /// The ledger. Default 90.
     pub ledger_days: u16,
+    /// The audit log: who changed what. Default 730: two years, in which a dispute comes up.
+    pub audit_days: u16,
 }
 
 impl Default for Retention {
@@ -285,6 +302,7 @@ impl Default for Retention {
             reports_days: 400,
             rejects_days: 30,
             ledger_days: 90,
+            audit_days: 730,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! time of day is always an argument.
 
 mod address;
+mod caller;
 mod complaint;
 mod dmarc;
 mod event;
@@ -21,6 +22,7 @@ mod tls_report;
 mod trust;
 
 pub use address::{ADDRESS_BYTES_MAX, domain_of, is_under, normalize_address};
+pub use caller::{Caller, Role};
 pub use complaint::{
     AuthFailure, Clarity, Complaint, ComplaintFormat, ComplaintRecipient, FeedbackType, NamedBy,
 };

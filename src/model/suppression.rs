@@ -10,6 +10,10 @@ use crate::model::{BounceGroup, EventId, Text, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+mod run;
+
+pub use run::{ReviewState, RunKind, RunState};
+
 /// Most events kept as evidence of one record: the first and the newest tell the story.
 pub const EVIDENCE_MAX: usize = 16;
 /// Longest note, in bytes: a few sentences.

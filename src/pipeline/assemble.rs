@@ -4,7 +4,7 @@
 //! go through `feedback` and `reports`.
 
 use crate::classify::Classifier;
-use crate::model::{Event, EventId, Framing, ItemCounts, SourceKind, Text};
+use crate::model::{BounceReason, Event, EventId, EventType, Framing, ItemCounts, SourceKind, Text};
 use crate::parse::items::items;
 use crate::parse::{Item, Reject};
 use crate::pipeline::attribute::{SentIndex, attribute};
@@ -163,6 +163,7 @@ impl Assembler {
                 attribute(&mut held.event, clues, &sent);
                 self.labels.apply(&mut held.event);
                 self.classifier.apply(&mut held.event);
+                know_suppressed(&mut held.event);
             }
         });
         self.verdicts.clear();
@@ -182,6 +183,14 @@ impl Assembler {
             file_offset: item.offset,
             bytes: item.bytes[..item.bytes.len().min(reject_bytes_max(item.source.kind.framing()))].to_vec(),
         }
+    }
+}
+
+/// A notice whose reply tells of a suppression list is no failure of the recipient: nothing was sent to him.
+fn know_suppressed(event: &mut Event) {
+    if event.event_type == EventType::Bounced && event.bounce_reason == Some(BounceReason::Suppressed) {
+        event.event_type = EventType::Suppressed;
+        (event.bounce_type, event.bounce_origin, event.bounce_reason) = Default::default();
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Clues {
     pub(super) mark: Option<MarkCheck>,
     /// The known feedback loop that signed the complaint.
     pub(super) feedback_loop: Option<Text>,
+    /// The mail bears the token of an unsubscribe link of ours for this recipient.
+    pub(super) has_signed_link: bool,
 }
 
 impl Clues {
@@ -113,6 +115,9 @@ pub(super) fn attribute(event: &mut Event, clues: &Clues, sent: &SentIndex<'_>) 
 /// How far feedback is believed, and why. A mark of ours that does not verify is worse than none: whoever sent it knows
 /// the form and not the key, or keeps old marks.
 fn judge(clues: &Clues, found: Option<&Match<'_>>) -> (Trust, Text) {
+    if clues.has_signed_link {
+        return (Trust::Verified, Text::const_new("unsubscribe link signed for this recipient"));
+    }
     match (clues.mark, found) {
         (Some(MarkCheck::Wrong), _) => {
             (Trust::Unverified, Text::const_new("its return path is not signed for this recipient"))
@@ -149,7 +154,7 @@ fn judge(clues: &Clues, found: Option<&Match<'_>>) -> (Trust, Text) {
 /// Whether the sent event already told what the feedback tells: a relay's own notice repeats the failure in its log.
 fn says_the_same(event_type: EventType, sent: &SentEvent) -> bool {
     match event_type {
-        EventType::Bounced | EventType::Expired => sent.is_failure(),
+        EventType::Bounced | EventType::Expired => sent.is_failure() || sent.is_suppressed(),
         EventType::Complained => sent.is_complaint(),
         _ => false,
     }

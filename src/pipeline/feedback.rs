@@ -19,6 +19,8 @@ use crate::pipeline::known::Seen;
 use crate::pipeline::reports::{BARE_REPORT, add_wanted, bytes_of};
 use crate::spool::Entry;
 use crate::store::MailEntry;
+use crate::suppression::rules::LIST_TAG;
+use crate::suppression::unsubscribe::Leaving;
 use std::collections::HashSet;
 
 /// How far the date of a mail may lie ahead of its arrival before it is not believed, in seconds.
@@ -31,6 +33,8 @@ pub struct Marks {
     pub keys: Option<Keyring>,
     /// How long a mark counts.
     pub days: u16,
+    /// Keys of unsubscribe links; without any, no request by mail is known as genuine by its token.
+    pub unsubscribe_keys: Option<Keyring>,
 }
 
 /// An event with what leads to its message.
@@ -67,7 +71,8 @@ impl Assembler {
                 self.add_failure(draft, entry, kept, (head, &mail.warnings), report, tally);
                 return Ok(());
             }
-            Content::Unsubscribe | Content::Other => Vec::new(),
+            Content::Unsubscribe => vec![context().unsubscribe()],
+            Content::Other => Vec::new(),
             Content::Broken(_, reject) => return Err(reject),
         };
         if found.is_empty() {
@@ -248,6 +253,29 @@ impl<'a> Context<'a> {
             ..self.event(event_type, from.clone(), &returned)
         };
         let clues = self.clues(&returned, [], [from]);
+        Found { event, clues }
+    }
+
+    /// A request by mail. The token of our link in the subject proves who leaves what; without one, it is an answer
+    /// like any other.
+    fn unsubscribe(&self) -> Found {
+        let token = self.head.subject.split_ascii_whitespace().next_back().unwrap_or_default();
+        let keys = self.marks.unsubscribe_keys.as_ref();
+        let leaving = keys.and_then(|keys| Leaving::read(token, keys, self.item.received).ok());
+        let Some(Leaving { address, tenant, stream, list }) = leaving else {
+            return self.answer(EventType::Unsubscribed);
+        };
+        let mut event = Event {
+            event_id: self.event_id(EventType::Unsubscribed, &address),
+            tenant,
+            stream,
+            feedback_type: Text::const_new("mailto"),
+            ..self.event(EventType::Unsubscribed, address.clone(), &ReturnedMessage::default())
+        };
+        if !list.is_empty() {
+            event.tags.push((Text::const_new(LIST_TAG), list));
+        }
+        let clues = Clues { recipients: vec![address], has_signed_link: true, ..Clues::default() };
         Found { event, clues }
     }
 

@@ -47,7 +47,7 @@ impl Labels {
     }
 
     /// Fills what is empty in an event.
-    pub(super) fn apply(&self, event: &mut Event) {
+    pub fn apply(&self, event: &mut Event) {
         for rule in &self.0 {
             rule.apply(event);
         }

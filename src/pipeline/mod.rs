@@ -85,6 +85,7 @@ pub struct StoreAccess {
 
 /// A running pipeline.
 pub struct Pipeline {
+    ingest_node: Text,
     progress: Arc<Progress>,
     files: BTreeMap<SourceRef, Vec<FilePosition>>,
     reading: JoinHandle<Result<(), PipelineError>>,
@@ -130,7 +131,7 @@ impl Pipeline {
             recent_reports: RecentIds::new(1, &[]),
             report_options: options.reports,
             verdicts: HashMap::new(),
-            ingest_node,
+            ingest_node: ingest_node.clone(),
             scratch: Vec::new(),
         };
         catch_up(&spool, states.seq, checkpoint.stored_seq, &mut assembler)?;
@@ -171,7 +172,12 @@ impl Pipeline {
             shutdown,
         };
         let writing = tokio::spawn(writing.run(to_write));
-        Ok(Self { progress, files, reading, writing })
+        Ok(Self { ingest_node, progress, files, reading, writing })
+    }
+
+    /// The name of the spool in every row that it brings.
+    pub const fn ingest_node(&self) -> &Text {
+        &self.ingest_node
     }
 
     pub const fn progress(&self) -> &Arc<Progress> {

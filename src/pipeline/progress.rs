@@ -4,10 +4,15 @@ use crate::model::{SourceRef, Timestamp};
 use crate::pipeline::checkpoint::{Checkpoint, SourceTotals};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
 
 /// Shared between the pipeline and whoever asks how it goes.
 #[derive(Debug, Default)]
-pub struct Progress(Mutex<State>);
+pub struct Progress {
+    state: Mutex<State>,
+    /// `State::stored_seq`, for those who wait for it.
+    stored: watch::Sender<u64>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -44,6 +49,11 @@ impl Progress {
         }
     }
 
+    /// The last spool record up to which all are stored, whenever it moves.
+    pub fn stored(&self) -> watch::Receiver<u64> {
+        self.stored.subscribe()
+    }
+
     /// All spool records up to this one are stored.
     pub(super) fn stored_seq(&self) -> u64 {
         self.lock().stored_seq
@@ -54,6 +64,8 @@ impl Progress {
         state.stored_seq = checkpoint.stored_seq;
         state.sources =
             checkpoint.sources.iter().map(|totals| (totals.source.clone(), totals.clone())).collect();
+        drop(state);
+        self.stored.send_replace(checkpoint.stored_seq);
     }
 
     pub(super) fn batch_began(&self, oldest_received: Timestamp) {
@@ -74,6 +86,6 @@ impl Progress {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // The state is replaced field by field with whole values: a panic elsewhere leaves it usable.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

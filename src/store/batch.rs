@@ -175,7 +175,13 @@ impl Store {
         self.insert_block("rejects", &encode(REJECT_COLUMNS, rejects), &token).await
     }
 
-    async fn insert_block(&self, table: &'static str, rows: &Encoded, token: &str) -> Result<(), StoreError> {
+    /// Writes rows of one table. The same rows with the same token may be written again without effect.
+    pub(super) async fn insert_block(
+        &self,
+        table: &'static str,
+        rows: &Encoded,
+        token: &str,
+    ) -> Result<(), StoreError> {
         let sql = format!("{} FORMAT Native", rows.insert_into(table));
         let failed = |source| StoreError::Insert { table, source };
         let insert = self.client.insert_formatted_with(sql).with_timeouts(None, Some(INSERT_TIMEOUT));
@@ -190,7 +196,7 @@ impl Store {
     }
 }
 
-fn encode<R>(specs: &'static [ColumnSpec<R>], rows: &[R]) -> Encoded {
+pub(super) fn encode<R>(specs: &'static [ColumnSpec<R>], rows: &[R]) -> Encoded {
     let mut block = Block::new(specs);
     for row in rows {
         block.push(row);

@@ -4,10 +4,12 @@
 //! One path for all: the official client speaks HTTP to a server, to a cluster, or over memory to the engine in
 //! [`embedded`].
 
+mod audit;
 mod batch;
 mod dmarc;
 mod dmarc_failure;
 pub mod embedded;
+mod erase;
 mod events;
 mod ip_names;
 mod mails;
@@ -17,19 +19,23 @@ pub mod query;
 mod recent;
 mod retention;
 mod sent;
+mod suppression;
 mod tls_report;
 
+pub use audit::AuditEntry;
 pub use batch::{Batch, BatchLabel, LedgerEntry, RejectEntry, Sealed};
 pub use dmarc::{
     Authenticity, DmarcBlock, DmarcRecordHead, DmarcRecordRow, DmarcReportRow, ReportOrigin, Standing,
 };
 pub use dmarc_failure::DmarcFailureRow;
+pub use erase::Erased;
 pub use events::EventBlock;
 pub use ip_names::IpName;
 pub use mails::MailEntry;
 pub use migrate::{MigrateError, Migrated};
 pub use native::Mark as BlockMark;
 pub use sent::{SentEvent, SentKeys};
+pub use suppression::*;
 pub use tls_report::{TlsFailureRow, TlsPolicyRow};
 
 use clickhouse::Client;

@@ -117,6 +117,14 @@ impl Column {
         self.head.put_u64_le(self.entries);
     }
 
+    pub(super) fn uuids(&mut self, values: impl Iterator<Item = u128>) {
+        for value in values {
+            self.uuid(value);
+            self.entries += 1;
+        }
+        self.head.put_u64_le(self.entries);
+    }
+
     pub(super) fn map<'a>(&mut self, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
         for (name, value) in pairs {
             self.is_set = true;

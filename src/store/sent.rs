@@ -58,6 +58,11 @@ impl SentEvent {
         self.event_type == EventType::Bounced as i8 || self.event_type == EventType::Expired as i8
     }
 
+    /// Whether the event says that a suppression list stopped the delivery.
+    pub const fn is_suppressed(&self) -> bool {
+        self.event_type == EventType::Suppressed as i8
+    }
+
     /// Whether the receiver reported the message as spam.
     pub const fn is_complaint(&self) -> bool {
         self.event_type == EventType::Complained as i8

@@ -26,6 +26,10 @@ impl SeqClock {
         Self { writer, last: Timestamp(0) }
     }
 
+    pub const fn writer(&self) -> u16 {
+        self.writer
+    }
+
     pub fn next(&mut self, now: Timestamp) -> Seq {
         self.last = Timestamp(now.0.max(self.last.0 + 1));
         Seq::new(self.last, self.writer)

@@ -125,12 +125,20 @@ impl Leaving {
 
 const SECONDS_A_DAY: i64 = 24 * 60 * 60;
 
-/// The two headers for a message. Both must be covered by its DKIM signature (RFC 8058 section 4). `base_url` is
-/// where the endpoint stands, such as `https://mail.example/unsubscribe`; `mailto` an address whose mail is read, or
-/// empty.
+/// The link of a token. `base_url` is where the endpoint stands, such as `https://mail.example/unsubscribe`.
+pub fn link(base_url: &str, token: &str) -> String {
+    format!("{}/{token}", base_url.trim_end_matches('/'))
+}
+
+/// The two headers for a message. Both must be covered by its DKIM signature (RFC 8058 section 4). `mailto` is an
+/// address whose mail is read, or empty; its subject begins with the word by which such a request is known.
 pub fn headers(base_url: &str, token: &str, mailto: &str) -> [(&'static str, String); 2] {
-    let url = format!("<{}/{token}>", base_url.trim_end_matches('/'));
-    let value = if mailto.is_empty() { url } else { format!("{url}, <mailto:{mailto}?subject={token}>") };
+    let url = link(base_url, token);
+    let value = if mailto.is_empty() {
+        format!("<{url}>")
+    } else {
+        format!("<{url}>, <mailto:{mailto}?subject=unsubscribe%20{token}>")
+    };
     [("List-Unsubscribe", value), ("List-Unsubscribe-Post", ONE_CLICK.into())]
 }
 
@@ -237,7 +245,7 @@ mod tests {
         let [link, post] = headers("https://mail.example/unsubscribe/", "TOKEN", "leave@mail.example");
         assert_eq!(
             link.1,
-            "<https://mail.example/unsubscribe/TOKEN>, <mailto:leave@mail.example?subject=TOKEN>"
+            "<https://mail.example/unsubscribe/TOKEN>, <mailto:leave@mail.example?subject=unsubscribe%20TOKEN>"
         );
         assert_eq!(post, ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into()));
     }

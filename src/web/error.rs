@@ -1,6 +1,9 @@
 //! What a page or the API answers when it cannot answer: the one place where an error gets its status.
 
 use crate::store::StoreError;
+use crate::suppression::hooks::HookError;
+use crate::suppression::imports::ImportError;
+use crate::suppression::list::ListError;
 use crate::web::params::ParamsError;
 use crate::web::parts::Layout;
 use askama::Template;
@@ -19,6 +22,18 @@ pub(crate) enum PageError {
     Store(#[from] StoreError),
     #[error("the page could not be drawn")]
     Render(#[from] askama::Error),
+    #[error("the list refused")]
+    List(#[from] ListError),
+    #[error("the import was not taken")]
+    Import(#[from] ImportError),
+    #[error("the state of a webhook could not be used")]
+    Hook(#[from] HookError),
+    /// What was sent cannot be understood.
+    #[error("{0}")]
+    Bad(String),
+    /// A limit is reached that ends by itself.
+    #[error("{0}")]
+    Busy(&'static str),
 }
 
 /// Title, text and what to do, as a reader may see it.
@@ -55,6 +70,23 @@ impl PageError {
                     .to_owned(),
                 advice: "Try again in a moment. The log says why it failed; /readyz says when it is back.",
             },
+            Self::List(error) => told_of_list(error),
+            Self::Import(error) => told_of_import(error),
+            Self::Hook(_) => internal("The state of the webhook cannot be used"),
+            Self::Bad(text) => Told {
+                status: StatusCode::BAD_REQUEST,
+                code: "bad_request",
+                title: "This cannot be understood",
+                text: text.clone(),
+                advice: "Nothing was changed. Go back, mend it and send it again.",
+            },
+            Self::Busy(text) => Told {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                code: "busy",
+                title: "Too much at once",
+                text: (*text).to_owned(),
+                advice: "Try again in a moment.",
+            },
             Self::Render(_) => Told {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 code: "internal",
@@ -67,10 +99,68 @@ impl PageError {
 
     /// Logs what the operator must know; mistyped addresses are the reader's own affair.
     fn log(&self) {
-        if let Self::Store(_) | Self::Render(_) = self {
+        let is_ours = match self {
+            Self::Store(_) | Self::Render(_) | Self::Hook(_) => true,
+            Self::List(error) => matches!(error, ListError::Store(_) | ListError::Full(_)),
+            Self::Import(error) => matches!(error, ImportError::Disk { .. }),
+            _ => false,
+        };
+        if is_ours {
             tracing::error!(error = chain(self), "page failed: {self}");
         }
     }
+}
+
+fn internal(title: &'static str) -> Told {
+    Told {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        code: "internal",
+        title,
+        text: "This is a fault of relaylens or its machine.".to_owned(),
+        advice: "The log says more.",
+    }
+}
+
+fn told_of_list(error: &ListError) -> Told {
+    let (status, code, title) = match error {
+        ListError::Store(_) => {
+            return Told {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                code: "store_unavailable",
+                title: "The store does not answer",
+                text: "ClickHouse did not take the change; it may have arrived or not.".to_owned(),
+                advice: "Send the same again in a moment: what is there already is not done twice.",
+            };
+        }
+        ListError::NotLoaded | ListError::Ended | ListError::NoWriter(_) | ListError::Full(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The list cannot take this now")
+        }
+        ListError::TooMany { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_many", "Too many at once"),
+        ListError::NeedsAdmin => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+        ListError::NeedsNote(_) => (StatusCode::BAD_REQUEST, "needs_note", "A note is needed"),
+        ListError::Bad { .. } => (StatusCode::BAD_REQUEST, "bad_request", "This cannot be understood"),
+        ListError::UnknownReview => (StatusCode::NOT_FOUND, "not_found", "Not found"),
+        ListError::Decided(_) => (StatusCode::CONFLICT, "decided", "Decided already"),
+    };
+    Told { status, code, title, text: sentence(&error.to_string()), advice: "Nothing was changed." }
+}
+
+fn told_of_import(error: &ImportError) -> Told {
+    let (status, code) = match error {
+        ImportError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        ImportError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+        ImportError::CutOff(_) => (StatusCode::BAD_REQUEST, "cut_off"),
+        ImportError::Disk { .. } => return internal("The file could not be kept"),
+    };
+    let text = sentence(&error.to_string());
+    Told { status, code, title: "The file was not taken", text, advice: "Nothing was imported." }
+}
+
+/// An error's text as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).chain(['.']).collect()
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

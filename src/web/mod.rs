@@ -1,4 +1,5 @@
-//! The pages, the JSON API and the probes. Reads the store; changes nothing.
+//! The pages, the JSON API and the probes. Reads the store; changes the suppression list alone, by `desk`, which writes
+//! each change into the audit log.
 //!
 //! Way: [`router`] is merged with the doors of `ingest` by `app`. A request's query string becomes `params::Params`, a
 //! page or API file asks the store with them, `parts` draws the answers, `error` tells what went wrong.
@@ -6,6 +7,7 @@
 
 mod api;
 mod assets;
+mod desk;
 mod dictionary;
 mod error;
 mod format;
@@ -16,16 +18,22 @@ mod params;
 mod parts;
 mod series;
 mod status;
+mod unsubscribe;
 
 pub use status::{SourceDoor, SourceStatus, SpoolStatus, Status, StatusSource};
+pub use unsubscribe::{Leave, LeaveRefused, UnsubscribeDoor, unsubscribe_routes};
 
 use crate::store::query::{SourceFreshness, TimeRange};
 use crate::store::{Store, StoreError};
+use crate::suppression::hooks::Hook;
+use crate::suppression::imports::Imports;
+use crate::suppression::list::List;
 use crate::web::memo::Memo;
 use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::routing::get;
 use std::sync::Arc;
+use tokio::sync::{Semaphore, watch};
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -44,7 +52,14 @@ const FRESHNESS_AGE_MAX_S: i64 = 5;
 #[derive(Clone)]
 pub struct WebState {
     pub store: Store,
+    /// The suppression list.
+    pub list: List,
     pub status: StatusSource,
+    pub imports: Imports,
+    /// Receivers that follow the list.
+    pub hooks: Vec<Hook>,
+    /// Turns true when the process ends: answers that wait for changes end with it.
+    pub stopped: watch::Receiver<bool>,
     /// Says on every page that this is no live mail, such as "This is a recording of …".
     pub demo: Option<String>,
     /// The time of day in seconds since 1970; an argument, so that tests and recordings can fix it.
@@ -57,6 +72,8 @@ pub(crate) struct Site {
     choices: Memo<(i64, i64), parts::Choices>,
     freshness: Memo<(), Arc<Vec<SourceFreshness>>>,
     page_seconds: observe::PageSeconds,
+    /// One for each answer that waits for changes of the list.
+    followers: Arc<Semaphore>,
 }
 
 pub(crate) type SharedSite = axum::extract::State<Arc<Site>>;
@@ -64,6 +81,22 @@ pub(crate) type SharedSite = axum::extract::State<Arc<Site>>;
 impl Site {
     pub(crate) const fn store(&self) -> &Store {
         &self.state.store
+    }
+
+    pub(crate) const fn list(&self) -> &List {
+        &self.state.list
+    }
+
+    pub(crate) const fn imports(&self) -> &Imports {
+        &self.state.imports
+    }
+
+    pub(crate) fn hooks(&self) -> &[Hook] {
+        &self.state.hooks
+    }
+
+    pub(crate) fn stopped(&self) -> watch::Receiver<bool> {
+        self.state.stopped.clone()
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -99,6 +132,7 @@ pub fn router(state: WebState) -> Router {
         choices: Memo::new(CHOICES_AGE_MAX_S),
         freshness: Memo::new(FRESHNESS_AGE_MAX_S),
         page_seconds: observe::page_seconds(),
+        followers: Arc::new(Semaphore::new(api::FOLLOWERS_MAX)),
     });
     let timed = axum::middleware::from_fn_with_state(Arc::clone(&site), observe::time_page);
     Router::new()

@@ -2,7 +2,8 @@
 //!
 //! Source: metric names follow the `OpenMetrics` rules (base units, `_total` added by the encoder).
 
-use crate::store::query::RejectCount;
+use crate::store::query::{RejectCount, TimeRange, TimeToHonour};
+use crate::suppression::hooks::{Hook, HookStatus};
 use crate::web::{SharedSite, Site, SourceDoor, SourceStatus, Status};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -23,6 +24,9 @@ use std::time::{Duration, Instant};
 
 /// How long a probe waits for the store: under the second or two after which supervisors commonly give up.
 const STORE_WAIT: Duration = Duration::from_millis(900);
+
+/// Over which unsubscribes are watched.
+const DAY_S: i64 = 86_400;
 
 /// Page times by route. Routes are a fixed list, so the labels cannot grow.
 pub(crate) type PageSeconds = Family<Vec<(&'static str, String)>, Histogram, fn() -> Histogram>;
@@ -70,6 +74,14 @@ async fn ready(site: SharedSite) -> (StatusCode, String) {
 async fn metrics(site: SharedSite) -> Response {
     let rejects =
         tokio::time::timeout(STORE_WAIT, site.store().reject_counts()).await.ok().and_then(Result::ok);
+    let day = TimeRange { from_unix: site.now_unix() - DAY_S, to_unix: site.now_unix() + 1 };
+    let honour = tokio::time::timeout(STORE_WAIT, site.store().time_to_honour(day)).await;
+    let list = ListFigures {
+        entries: site.list().index().len() as u64,
+        is_loaded: site.list().index().is_loaded(),
+        honour: honour.ok().and_then(Result::ok),
+        hooks: site.hooks().iter().map(Hook::status).collect(),
+    };
     let status = site.status();
     let mut registry = Registry::with_prefix("relaylens");
     let build = vec![("version".to_owned(), status.version.to_owned())];
@@ -80,7 +92,7 @@ async fn metrics(site: SharedSite) -> Response {
         Unit::Seconds,
         site.page_seconds.clone(),
     );
-    registry.register_collector(Box::new(Snapshot { status, rejects }));
+    registry.register_collector(Box::new(Snapshot { status, rejects, list }));
     let mut text = String::new();
     match text::encode(&mut text, &registry) {
         Ok(()) => {
@@ -97,6 +109,17 @@ struct Snapshot {
     status: Status,
     /// `None` when the store did not answer.
     rejects: Option<Vec<RejectCount>>,
+    list: ListFigures,
+}
+
+/// The suppression list in figures.
+#[derive(Debug, Default)]
+struct ListFigures {
+    entries: u64,
+    is_loaded: bool,
+    /// Of the last day; `None` when the store did not answer.
+    honour: Option<TimeToHonour>,
+    hooks: Vec<HookStatus>,
 }
 
 type CountOf = fn(&SourceStatus) -> u64;
@@ -147,7 +170,8 @@ impl Collector for Snapshot {
         let up = ConstGauge::new(i64::from(self.rejects.is_some()));
         encode_one(&mut encoder, "store_up", "1 when the store answered this scrape", None, &up)?;
         self.encode_doors(&mut encoder)?;
-        self.encode_rejects(&mut encoder)
+        self.encode_rejects(&mut encoder)?;
+        self.list.encode(&mut encoder)
     }
 }
 
@@ -223,6 +247,47 @@ impl Snapshot {
     }
 }
 
+type FigureOf = fn(&HookStatus) -> u64;
+
+/// What is told of each receiver of webhooks.
+const HOOKS: [(&str, &str, FigureOf); 2] = [
+    ("webhook_failures", "Failed tries of the post that waits", |hook| u64::from(hook.failures)),
+    ("webhook_dead_letters", "Posts that were given up", |hook| hook.dead_letters as u64),
+];
+
+impl ListFigures {
+    fn encode(&self, encoder: &mut DescriptorEncoder) -> std::fmt::Result {
+        let entries = ConstGauge::new(gauge(self.entries));
+        encode_one(
+            encoder,
+            "suppressions",
+            "Entries and tombstones of the suppression list",
+            None,
+            &entries,
+        )?;
+        let loaded = ConstGauge::new(i64::from(self.is_loaded));
+        encode_one(encoder, "suppressions_loaded", "1 when the list answers", None, &loaded)?;
+        if let Some(honour) = &self.honour {
+            let count = ConstGauge::new(gauge(honour.unsubscribes));
+            encode_one(encoder, "unsubscribes_honoured", "Unsubscribes of the last day", None, &count)?;
+            if honour.unsubscribes > 0 {
+                let help = "From the wish to the list, 95 of 100 unsubscribes of the last day";
+                let p95 = ConstGauge::new(honour.p95_s);
+                encode_one(encoder, "unsubscribe_honour_p95", help, Some(&Unit::Seconds), &p95)?;
+            }
+        }
+        for (name, help, figure) in HOOKS.iter().filter(|_| !self.hooks.is_empty()) {
+            let kind = ConstGauge::new(0_i64).metric_type();
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            for hook in &self.hooks {
+                let labels = [("webhook", hook.name.as_str())];
+                ConstGauge::new(gauge(figure(hook))).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Doors are those of the settings, so that the labels cannot grow.
 fn door_labels(door: &SourceDoor) -> [(&'static str, &str); 3] {
     [("kind", &door.source_kind), ("source", &door.source), ("door", &door.place)]
@@ -269,7 +334,12 @@ mod tests {
         let (sources, doors) = (vec![source], vec![door]);
         let status = Status { sources, doors, spool, pipeline_lag_s: 1.5, ..Status::default() };
         let mut registry = Registry::with_prefix("relaylens");
-        registry.register_collector(Box::new(Snapshot { status, rejects }));
+        let list = ListFigures {
+            entries: 3,
+            honour: Some(TimeToHonour { unsubscribes: 2, p95_s: 1.5, ..TimeToHonour::default() }),
+            ..ListFigures::default()
+        };
+        registry.register_collector(Box::new(Snapshot { status, rejects, list }));
         let mut text = String::new();
         text::encode(&mut text, &registry).unwrap();
         text
@@ -288,6 +358,8 @@ mod tests {
             "relaylens_door_items_total{kind=\"mail\",source=\"box\",door=\"IMAP folder INBOX\"} 3",
             "relaylens_door_refused_total{kind=\"mail\",source=\"box\",door=\"IMAP folder INBOX\",reason=\"refused\"} 1",
             "relaylens_door_up{kind=\"mail\",source=\"box\",door=\"IMAP folder INBOX\"} 0",
+            "relaylens_suppressions 3",
+            "relaylens_unsubscribe_honour_p95_seconds 1.5",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 
 const BASE_URL = process.env.BASE_URL?.replace(/\/$/, "");
 const BROWSER = process.env.BROWSER ?? "/usr/bin/chromium";
-const PAGES = ["/", "/providers", "/bounces", "/complaints", "/dmarc", "/dmarc/records", "/dmarc/failures", "/tls", "/deferrals", "/messages", "/sources", "/health", "/health/rejects", "/help/metrics"];
+const PAGES = ["/", "/providers", "/bounces", "/complaints", "/dmarc", "/dmarc/records", "/dmarc/failures", "/suppressions", "/suppressions/webhooks", "/audit", "/tls", "/deferrals", "/messages", "/sources", "/health", "/health/rejects", "/help/metrics"];
 const WIDTHS = [1280, 390];
 const PAGE_TIMEOUT_MS = 15_000;
 
@@ -195,6 +195,39 @@ await check("a bad address says what to change", async () => {
   await open("/?range=2h");
   insist((await page.locator("main").innerText()).includes("choose one of 1h, 6h, 24h, 7d, 30d"), "no word of it");
   expectedStatus = null;
+});
+
+await check("an address is put onto the list, explained, and lifted", async () => {
+  await open("/suppressions");
+  const form = page.locator("form.fields").first();
+  await form.getByLabel("Address").fill("browser@list.example");
+  await form.getByLabel("Note").fill("by the test");
+  await form.getByRole("button", { name: "Add" }).click();
+  await page.waitForURL(/done=added/);
+  const said = await page.locator("#answer").innerText();
+  insist(said.includes("held back") && said.includes("by the test"), "the answer does not explain the entry");
+  await page.locator(".chain form").first().getByRole("button", { name: "Lift" }).click();
+  await page.waitForURL(/done=lifted/);
+  insist((await page.locator("#answer").innerText()).includes("goes out"), "the entry is still there");
+});
+
+await check("a file is imported, its faults are told, and all of it is undone", async () => {
+  await open("/suppressions");
+  const form = page.locator("form[data-import]");
+  const rows = Buffer.from("browser-one@list.example\nnobody\n");
+  await form.locator("[data-file]").setInputFiles({ name: "old.csv", mimeType: "text/csv", buffer: rows });
+  await form.getByLabel("Dry run").uncheck();
+  await form.getByRole("button", { name: "Import" }).click();
+  await page.waitForURL(/\/suppressions\/runs\//);
+  await page.waitForFunction(async () => {
+    const answer = await fetch(`/api/v1/suppressions/imports/${location.pathname.split("/").pop()}`);
+    return (await answer.json()).state === "done";
+  });
+  await page.reload();
+  insist((await page.locator("main").innerText()).includes("`nobody` is no address"), "the fault is not told");
+  await page.getByLabel("Note").fill("by the test");
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.waitForURL(/done=undone/);
 });
 
 await check("pages can be read without scripts", async () => {

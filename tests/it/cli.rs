@@ -9,7 +9,18 @@ fn help_names_every_command_and_version_is_told() {
     let help = relaylens().arg("--help").output().unwrap();
     assert!(help.status.success());
     let help = text(&help.stdout);
-    for command in ["serve", "import", "migrate", "replay", "check-config", "classify", "demo"] {
+    for command in [
+        "serve",
+        "import",
+        "migrate",
+        "replay",
+        "check-config",
+        "classify",
+        "suppress",
+        "unsubscribe-link",
+        "token",
+        "demo",
+    ] {
         assert!(help.contains(&format!("\n  {command}")), "`{command}` is missing in:\n{help}");
     }
     let version = relaylens().arg("--version").output().unwrap();

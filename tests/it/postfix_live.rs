@@ -10,13 +10,13 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A run of the lab. It ends with its standard input, so it cannot outlive the test.
-struct Lab {
+pub(crate) struct Lab {
     child: Child,
     said: BufReader<ChildStdout>,
 }
 
 impl Lab {
-    fn start(script: &str, dir: &Path, arguments: &[String]) -> Self {
+    pub(crate) fn start(script: &str, dir: &Path, arguments: &[String]) -> Self {
         let mut child = Command::new(repository("tests/lab").join(script))
             .arg("--dir")
             .arg(dir)
@@ -30,7 +30,7 @@ impl Lab {
     }
 
     /// Waits for the next line, which must be of that event.
-    fn wait_for(&mut self, event: &str) -> Value {
+    pub(crate) fn wait_for(&mut self, event: &str) -> Value {
         let mut line = String::new();
         self.said.read_line(&mut line).unwrap();
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
@@ -40,14 +40,14 @@ impl Lab {
         said
     }
 
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         drop(self.child.stdin.take());
         assert!(self.child.wait().unwrap().success(), "the lab did not end well");
     }
 }
 
 /// Whether the lab can run here. That it cannot is a failure, unless it is said to be known.
-fn can_run() -> bool {
+pub(crate) fn can_run() -> bool {
     // The folder of this process belongs to its user: 0 for root.
     let is_root =
         std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);

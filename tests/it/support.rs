@@ -84,10 +84,10 @@ impl Place {
         self.dir.path().join(name)
     }
 
-    /// The program with a subcommand, the place's settings, and more arguments.
+    /// The program with a subcommand, or one of one (`suppress list`), the place's settings, and more arguments.
     pub(crate) fn command(&self, subcommand: &str, arguments: &[&str]) -> Command {
         let mut command = relaylens();
-        command.arg(subcommand).arg("--config").arg(self.file("relaylens.toml")).args(arguments);
+        command.args(subcommand.split(' ')).arg("--config").arg(self.file("relaylens.toml")).args(arguments);
         command
     }
 
@@ -156,7 +156,7 @@ impl Place {
 }
 
 /// A path as a value in a settings file.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     toml::Value::from(path.to_str().expect("test folders have names of UTF-8")).to_string()
 }
 
@@ -261,6 +261,22 @@ impl Server {
         self.http.post(&format!("{}{path}", self.url), headers, body).await.expect("the server answers")
     }
 
+    /// Sends any request.
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).unwrap();
+        self.http.send(request).await.expect("the server answers")
+    }
+
     /// Asks the store; each row is an array of its columns.
     pub(crate) async fn sql(&self, sql: &str) -> Vec<Value> {
         let headers = [("x-clickhouse-key", TOKEN)];
@@ -336,6 +352,7 @@ pub(crate) fn number(value: &Value) -> u64 {
 /// What a server answered.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: hyper::HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -380,9 +397,9 @@ impl Http {
     async fn send(&self, request: Request<Full<Bytes>>) -> Option<Answer> {
         let exchange = async {
             let response = self.0.request(request).await.ok()?;
-            let status = response.status();
+            let (status, headers) = (response.status(), response.headers().clone());
             let body = response.into_body().collect().await.ok()?.to_bytes();
-            Some(Answer { status, body })
+            Some(Answer { status, headers, body })
         };
         tokio::time::timeout(PATIENCE, exchange).await.ok().flatten()
     }

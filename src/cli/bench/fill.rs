@@ -44,7 +44,7 @@ pub(super) fn run(asked: &Fill, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn ensure_empty(dir: &Path) -> anyhow::Result<()> {
+pub(super) fn ensure_empty(dir: &Path) -> anyhow::Result<()> {
     let is_empty = match std::fs::read_dir(dir) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,

@@ -1,7 +1,7 @@
 //! `relaylens bench`: measures this machine, this build and this engine, with mail that is made up.
 //!
 //! Way: `cli` hands over the [`Bench`] that was asked for. `mail` makes events from a seed; `generate` writes them as
-//! lines, `fill` puts them into a database, `ingest` sends them through the doors, `pages` times what the dashboard asks.
+//! lines, `fill` puts them into a database, `ingest` sends them through the doors, `pages` times what the dashboard asks, `suppression` what relays ask of a long list.
 //! Not here: the speed of the Postfix reader, which is compared with another in `benches/postfix.rs`.
 
 mod bodies;
@@ -13,6 +13,7 @@ mod mail;
 mod measure;
 mod mix;
 mod pages;
+mod suppression;
 
 use crate::config::Config;
 use crate::model::Timestamp;
@@ -29,6 +30,8 @@ pub enum Bench {
     Ingest(Ingest),
     /// Time the overview page, and each question it asks, over a filled data folder.
     Pages(Pages),
+    /// Load a long suppression list, and time its answers to relays and over HTTP.
+    Suppression(Suppression),
 }
 
 /// Which events to make. The same numbers give the same events.
@@ -95,6 +98,19 @@ pub struct Pages {
     runs: u16,
 }
 
+#[derive(Debug, Clone, clap::Args)]
+pub struct Suppression {
+    /// How many addresses are on the list.
+    #[arg(long, default_value_t = 10_000_000)]
+    entries: u64,
+    /// How many questions each client asks.
+    #[arg(long, default_value_t = 200_000)]
+    checks: usize,
+    /// A folder that does not exist yet, or is empty.
+    #[arg(long)]
+    data_dir: PathBuf,
+}
+
 /// Runs a measurement and prints what came out.
 ///
 /// It starts runtimes of its own, one for each engine, so it must not be called on one.
@@ -108,6 +124,7 @@ pub fn run(bench: Bench, config: &Config) -> anyhow::Result<()> {
         Bench::Fill(asked) => fill::run(&asked, config),
         Bench::Ingest(asked) => ingest::run(&asked, config),
         Bench::Pages(asked) => pages::run(&asked, config),
+        Bench::Suppression(asked) => suppression::run(&asked, config),
     }
 }
 
@@ -124,7 +141,7 @@ fn config_for(config: &Config, data_dir: &std::path::Path) -> Config {
     Config {
         data_dir: data_dir.to_owned(),
         // Port 0: any free one. No token, which loopback does not need.
-        http: crate::config::Http { listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(), token_file: None },
+        http: crate::config::Http { listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(), ..Default::default() },
         clickhouse: crate::config::ClickHouse::default(),
         sources: crate::config::Sources::default(),
         ..config.clone()

@@ -6,6 +6,8 @@ use crate::config::Config;
 use crate::model::Timestamp;
 use crate::store::query::{Dimension, Filter, TimeRange};
 use crate::store::{Store, StoreError};
+use crate::suppression::imports::Imports;
+use crate::suppression::list::List;
 use crate::web::{Status, StatusSource, WebState, router};
 use anyhow::Context;
 use axum::body::Body;
@@ -163,7 +165,14 @@ impl Question {
 /// The times of the overview, loaded as a browser does, by the router with all that is around it.
 async fn page_times(store: &Store, end_unix: i64, seconds: i64, runs: u16) -> anyhow::Result<Vec<Duration>> {
     CLOCK_UNIX.store(end_unix, Ordering::Relaxed);
+    let list = List::new(store.clone(), "bench".into(), || {
+        Timestamp::from_seconds(CLOCK_UNIX.load(Ordering::Relaxed))
+    });
     let pages = router(WebState {
+        imports: Imports::open("no-imports".into(), list.clone())?,
+        list,
+        hooks: Vec::new(),
+        stopped: tokio::sync::watch::channel(false).1,
         store: store.clone(),
         status: StatusSource::new(Status::default),
         demo: None,

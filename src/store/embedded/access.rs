@@ -22,9 +22,10 @@ pub(super) enum Access {
     ReadOnly(Arc<ListenToken>),
 }
 
-/// The control statements that a server takes. What else the engine counts as control writes outside of it, as
+/// The control statements that a server takes (`ALTER` for its `DELETE`). What else the engine counts as control writes outside of it, as
 /// `INTO OUTFILE` does: a server leaves that to its client, the library does it itself.
-const CONTROL_WORDS: [&str; 8] = ["ATTACH", "BACKUP", "DETACH", "KILL", "RESTORE", "SET", "SYSTEM", "USE"];
+const CONTROL_WORDS: [&str; 9] =
+    ["ALTER", "ATTACH", "BACKUP", "DETACH", "KILL", "RESTORE", "SET", "SYSTEM", "USE"];
 
 /// What a reader may set: limits and the look of the answer. `readonly=1` guards the statement's own `SETTINGS` only.
 const READER_SETTINGS: [&str; 12] = [

@@ -5,6 +5,7 @@
 //! for a marker such as `@filter`; all of it is constant text, what users say comes in as server-side parameters alone.
 //! `rollup` says which table answers for which part of a range.
 
+mod audit;
 mod bounce_classes;
 mod bounce_group_series;
 mod deferrals;
@@ -44,12 +45,15 @@ mod retry_outcomes;
 mod rollup;
 mod shapes;
 mod source_trust;
+mod suppressions;
 mod tls_reports;
 mod trace;
 
+pub use audit::{AuditRow, AuditSearch};
 pub use dmarc_source_class::SourceClass;
 pub use feedback_shapes::*;
 pub use filter::{Dimension, Filter, TimeRange};
 pub use report_filter::ReportFilter;
 pub use report_shapes::*;
 pub use shapes::*;
+pub use suppressions::{GrowthAt, TimeToHonour};

@@ -7,6 +7,7 @@
 pub mod csv;
 pub mod export;
 pub mod import;
+pub mod line;
 mod row;
 pub mod snapshot;
 

@@ -29,12 +29,14 @@
 
 mod context;
 mod desk;
+mod map;
 mod policy;
 mod server;
 mod socketmap;
 
 pub use context::Context;
 pub use desk::{Clock, Desk, Labels, Trouble};
+pub use map::{MapAnswer, MapError, MapFile, MapWriter};
 pub use policy::PolicyRequest;
 pub use server::{CONNECTIONS_MAX, IDLE, Listener, Protocol, Server};
 

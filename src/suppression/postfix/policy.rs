@@ -2,8 +2,8 @@
 //!
 //! Source: `SMTPD_POLICY_README`.
 
-use crate::suppression::postfix::Context;
-use crate::suppression::postfix::desk::{Answer, Desk, NOT_LOADED, words};
+use crate::suppression::postfix::desk::{Answer, Desk, NOT_LOADED};
+use crate::suppression::postfix::{Context, MapAnswer};
 
 /// Longest request, in bytes. Postfix' own attributes come to about 1 kB; names of certificates may be long.
 pub(super) const REQUEST_BYTES_MAX: usize = 32 * 1024;
@@ -69,8 +69,7 @@ pub(super) fn answer(desk: &Desk, request: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(NOT_LOADED.as_bytes());
         }
         Answer::Suppressed(reason) => {
-            out.extend_from_slice(b"550 5.7.1 ");
-            out.extend_from_slice(words(reason).as_bytes());
+            out.extend_from_slice(MapAnswer::Access.value(reason).as_bytes());
         }
     }
     out.extend_from_slice(b"\n\n");

@@ -4,8 +4,8 @@
 //! `suppress;tenant=acme;type=marketing`.
 //! Source: `socketmap_table(5)`; netstrings, cr.yp.to/proto/netstrings.txt.
 
-use crate::suppression::postfix::Context;
-use crate::suppression::postfix::desk::{Answer, Desk, NOT_LOADED, words};
+use crate::suppression::postfix::desk::{Answer, Desk, NOT_LOADED};
+use crate::suppression::postfix::{Context, MapAnswer};
 
 /// Longest request, in bytes: a name with its context, and an address. Postfix takes replies of 100,000 bytes; it
 /// sends no limit for its own.
@@ -56,9 +56,9 @@ pub(super) fn answer(desk: &Desk, request: &[u8], out: &mut Vec<u8>) {
 
 fn decide(desk: &Desk, map: &str, key: &str) -> String {
     let (name, context) = map.split_once(';').unwrap_or((map, ""));
-    let prefix = match name {
-        "suppress" => "550 5.7.1 ",
-        "transport" => "error:5.7.1 ",
+    let map = match name {
+        "suppress" => MapAnswer::Access,
+        "transport" => MapAnswer::Transport,
         _ => return "PERM there is no such map: ask `suppress` or `transport`".into(),
     };
     // A transport map is asked for `*` and for domains, too.
@@ -68,6 +68,6 @@ fn decide(desk: &Desk, map: &str, key: &str) -> String {
     match desk.answer(&Context::parse(context).question(key)) {
         Answer::Free => "NOTFOUND ".into(),
         Answer::NotLoaded => format!("TEMP {NOT_LOADED}"),
-        Answer::Suppressed(reason) => format!("OK {prefix}{}", words(reason)),
+        Answer::Suppressed(reason) => format!("OK {}", map.value(reason)),
     }
 }

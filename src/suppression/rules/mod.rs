@@ -1,8 +1,8 @@
 //! When an address is suppressed by itself: rules as data, and the engine that runs them. Pure.
 //!
-//! Way: `pipeline` hands every stored event to [`Engine::observe`], and writes to the log what it finds; after a
-//! start the engine has seen the events of the last [`Rules::horizon_days`] again. [`would_suppress`] runs other
-//! rules over history.
+//! Way: [`crate::suppression::runner`] hands every stored event to [`Engine::observe`], and writes to the log what it
+//! finds; after a start the engine has seen the events of the last [`Rules::horizon_days`] again. [`Simulation`] runs
+//! other rules over history.
 //! Source: what suppresses and what never does is explained in `rules.toml`.
 //! Not here: the log and its fold ([`crate::suppression::fold`]); removing what a person removes.
 
@@ -16,7 +16,7 @@ pub use counter::STRIKES_MAX;
 pub use engine::{ADDRESSES_MAX, Engine, Finding, Proposal};
 pub use guard::{RECEIVERS_MAX, Review, ReviewId};
 pub use load::{OVERLAY_BYTES_MAX, RULES_MAX, RulesError};
-pub use simulate::{Difference, difference, would_suppress};
+pub use simulate::{Difference, Simulation, difference};
 
 use crate::model::suppression::{MailType, Reason, Scope};
 use crate::model::{BounceGroup, BounceReason, BounceType, Event, EventType, Text, Trust};
@@ -117,8 +117,12 @@ impl Rules {
         const FOR_EVER: i64 = 365 * DAY;
         let counted = self.rules.iter().filter(|rule| rule.count > 1);
         let longest = counted.map(|rule| rule.within.unwrap_or(FOR_EVER)).max().unwrap_or(0);
-        let window = i64::from(self.guard.window_minutes) * MINUTE;
-        longest.max(window).div_euclid(DAY) + 1
+        longest.max(self.guard_window_us()).div_euclid(DAY) + 1
+    }
+
+    /// Microseconds of outcomes at a receiver that the guard looks at.
+    pub fn guard_window_us(&self) -> i64 {
+        i64::from(self.guard.window_minutes) * MINUTE
     }
 }
 

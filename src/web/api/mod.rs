@@ -3,16 +3,20 @@
 //! An answer is `{ "range": …, "rows" or a name: … }`; an error is `{ "error": { "code", "message" } }`. Times are
 //! seconds since 1970 unless their name says microseconds; counts are of messages, one for each recipient.
 
+mod erase;
 mod items;
 mod mail;
 mod reports;
+pub(crate) mod suppressions;
+
+pub(crate) use suppressions::FOLLOWERS_MAX;
 
 use crate::store::query::TimeRange;
 use crate::web::Site;
 use crate::web::error::{ApiError, PageError};
 use crate::web::params::{Extra, Params, ParamsError};
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -34,6 +38,8 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/rejects", get(items::rejects))
         .route("/sources", get(items::sources))
         .merge(reports::routes())
+        .merge(suppressions::routes())
+        .route("/erase", post(erase::erase))
         .fallback(async || ApiError::from(PageError::NotFound("such question")))
 }
 

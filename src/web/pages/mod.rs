@@ -1,5 +1,6 @@
 //! One file for each page: what it asks the store, and how it puts the answers together.
 
+mod audit;
 mod bounces;
 mod complaints;
 mod deferrals;
@@ -12,6 +13,7 @@ mod overview;
 mod providers;
 mod rejects;
 mod sources;
+mod suppressions;
 mod tls_reports;
 mod trace;
 
@@ -28,6 +30,8 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/bounces", get(bounces::show))
         .route("/complaints", get(complaints::show))
         .merge(dmarc::routes())
+        .merge(suppressions::routes())
+        .route("/audit", get(audit::show))
         .route("/tls", get(tls_reports::show))
         .route("/deferrals", get(deferrals::show))
         .route("/messages", get(messages::show))

@@ -21,6 +21,7 @@ pub(crate) enum NavPage {
     Providers,
     Bounces,
     Complaints,
+    Suppressions,
     Dmarc,
     Tls,
     Deferrals,
@@ -31,11 +32,12 @@ pub(crate) enum NavPage {
 }
 
 impl NavPage {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Overview,
         Self::Providers,
         Self::Bounces,
         Self::Complaints,
+        Self::Suppressions,
         Self::Dmarc,
         Self::Tls,
         Self::Deferrals,
@@ -51,6 +53,7 @@ impl NavPage {
             Self::Providers => "Providers",
             Self::Bounces => "Bounces",
             Self::Complaints => "Complaints",
+            Self::Suppressions => "Suppressions",
             Self::Dmarc => "DMARC",
             Self::Tls => "TLS",
             Self::Deferrals => "Deferrals",
@@ -67,6 +70,7 @@ impl NavPage {
             Self::Providers => "/providers",
             Self::Bounces => "/bounces",
             Self::Complaints => "/complaints",
+            Self::Suppressions => "/suppressions",
             Self::Dmarc => "/dmarc",
             Self::Tls => "/tls",
             Self::Deferrals => "/deferrals",

@@ -1,0 +1,10 @@
+    seq,
+    CAST(action, 'Int8') AS action,
+    address,
+    toString(scope) AS scope, toString(tenant) AS tenant, toString(scope_name) AS scope_name,
+    CAST(type, 'Int8') AS mail_type,
+    toString(reason) AS reason,
+    toUnixTimestamp64Micro(observed) AS observed_us,
+    toUnixTimestamp64Micro(expires) AS expires_us,
+    CAST(1, 'Int8') AS origin, '' AS origin_name,
+    toUUID('00000000-0000-0000-0000-000000000000') AS run, CAST([], 'Array(UUID)') AS evidence, '' AS note

@@ -1,0 +1,10 @@
+    seq,
+    CAST(action, 'Int8') AS action,
+    address,
+    toString(scope) AS scope, toString(tenant) AS tenant, toString(scope_name) AS scope_name,
+    CAST(type, 'Int8') AS mail_type,
+    toString(reason) AS reason,
+    toUnixTimestamp64Micro(observed) AS observed_us,
+    toUnixTimestamp64Micro(expires) AS expires_us,
+    CAST(origin, 'Int8') AS origin, toString(origin_name) AS origin_name,
+    run, evidence, note

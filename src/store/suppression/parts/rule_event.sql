@@ -1,0 +1,11 @@
+    event_id,
+    CAST(event_type, 'Int8') AS event_type,
+    toUnixTimestamp64Micro(event_time) AS event_time_us,
+    toString(tenant) AS tenant, toString(stream) AS stream, tags['list'] AS list,
+    message_id, provider_message_id, queue_id, envid,
+    recipient, toString(mailbox_provider) AS mailbox_provider, toString(mx_host) AS mx_host,
+    CAST(bounce_type, 'Int8') AS bounce_type, toString(bounce_reason) AS bounce_reason,
+    toString(feedback_type) AS feedback_type,
+    CAST(trust, 'Int8') AS trust,
+    is_repeat, is_notification,
+    toString(ingest_node) AS ingest_node, ingest_seq
