@@ -27,6 +27,7 @@ pub mod ingest;
 pub mod model;
 pub mod parse;
 pub mod pipeline;
+pub mod reputation;
 pub mod spool;
 pub mod store;
 pub mod suppression;

@@ -7,6 +7,7 @@
 mod feedback;
 mod load;
 mod mailboxes;
+mod reputation;
 mod webhooks;
 
 pub use feedback::{Authentication, Reports, ReturnPath};
@@ -14,6 +15,7 @@ pub use load::{ConfigError, load};
 pub use mailboxes::{
     AfterMail, ImapAccount, ImapSecurity, MailAction, MaildirAction, MaildirFolder, MboxFile, Oauth2,
 };
+pub use reputation::{Blocklists, EgressPath, Reputation};
 pub use webhooks::{SecretFrom, SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,7 @@ pub struct Config {
     pub reports: Reports,
     pub authentication: Authentication,
     pub webhooks: Webhooks,
+    pub reputation: Reputation,
     /// What the relay's log does not say itself: which IP, pool, stream, tenant or campaign an event belongs to.
     pub labels: Vec<Label>,
 }
@@ -58,6 +61,7 @@ impl Default for Config {
             reports: Reports::default(),
             authentication: Authentication::default(),
             webhooks: Webhooks::default(),
+            reputation: Reputation::default(),
             labels: Vec::new(),
         }
     }
@@ -273,6 +277,8 @@ pub struct Retention {
     pub rejects_days: u16,
     /// The ledger. Default 90.
     pub ledger_days: u16,
+    /// What was found on blocklists and in the DNS, and how it changed. Default 400: a year and its neighbour.
+    pub reputation_days: u16,
 }
 
 impl Default for Retention {
@@ -285,6 +291,7 @@ impl Default for Retention {
             reports_days: 400,
             rejects_days: 30,
             ledger_days: 90,
+            reputation_days: 400,
         }
     }
 }

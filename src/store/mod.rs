@@ -15,6 +15,7 @@ mod migrate;
 mod native;
 pub mod query;
 mod recent;
+mod reputation;
 mod retention;
 mod sent;
 mod tls_report;
@@ -29,6 +30,9 @@ pub use ip_names::IpName;
 pub use mails::MailEntry;
 pub use migrate::{MigrateError, Migrated};
 pub use native::Mark as BlockMark;
+pub use reputation::{
+    DnsChangeEntry, DnsFindingEntry, ListTestEntry, ListingChangeEntry, ListingEntry, ListingNoteEntry,
+};
 pub use sent::{SentEvent, SentKeys};
 pub use tls_report::{TlsFailureRow, TlsPolicyRow};
 

@@ -6,7 +6,7 @@ use crate::config::Retention;
 use crate::store::{Store, StoreError};
 
 /// Table, its time column, days.
-const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 20] {
+const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 24] {
     [
         ("events", "event_time", keep.events_days),
         ("events_minute", "minute", keep.minutes_days),
@@ -28,6 +28,10 @@ const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 20] {
         ("ip_names", "looked_up", keep.reports_days),
         ("rejects", "received_time", keep.rejects_days),
         ("ledger_minute", "minute", keep.ledger_days),
+        ("listing_changes", "change_time", keep.reputation_days),
+        ("list_tests", "test_time", keep.reputation_days),
+        ("dns_findings", "taken_time", keep.reputation_days),
+        ("dns_changes", "change_time", keep.reputation_days),
     ]
 }
 
