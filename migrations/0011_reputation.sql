@@ -23,7 +23,7 @@ SETTINGS @durable;
 
 -- One row is one change of what is believed. `is_first` marks what was found by the first check of a subject on a list:
 -- it is history, not news. `tier` is that of the list (1 is alerted on), `share_ppm` the subject's share of all mail of
--- the week before, in millionths.
+-- the 30 days before, in millionths.
 CREATE TABLE IF NOT EXISTS @table(listing_changes)
 (
     change_time DateTime('UTC'),

@@ -1,6 +1,7 @@
 //! Database, spool and pipeline: all but doors and pages.
 
 use crate::app::database::read_secret;
+use crate::app::reputation::chosen_lists;
 use crate::app::resolver::resolver;
 use crate::app::{Database, mailboxes};
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
@@ -194,6 +195,7 @@ pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
     Labels::new(&config.labels)?;
     marks(config)?;
     mailboxes::check(&config.sources)?;
+    chosen_lists(&config.reputation.blocklists)?;
     for file in [&config.http.token_file, &config.embedded.token_file, &config.clickhouse.password_file] {
         file.as_deref().map(read_secret).transpose()?;
     }

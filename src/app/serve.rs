@@ -6,6 +6,7 @@ use crate::app::database::{read_secret, read_token};
 use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
 use crate::app::{Core, Replayed, enrich, mail_doors, mailboxes, replay, webhooks};
+use crate::app::{Core, Replayed, enrich, mail_doors, replay, reputation, webhooks};
 use crate::config::Config;
 use crate::ingest::Intake;
 use crate::ingest::http::{self, HttpOptions};
@@ -69,6 +70,7 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     let webhooks = webhooks::routes(&config.webhooks, intake.clone(), &mut board)?;
     open_engine(config, &core, &stopped, &mut tasks).await?;
     enrich::start(config, core.database.store.clone(), stopped.clone(), &mut tasks)?;
+    reputation::start(config, core.database.store.clone(), stopped.clone(), &mut tasks)?;
 
     let state = WebState {
         store: core.database.store.clone(),

@@ -18,7 +18,7 @@ pub struct Reputation {
     pub domains: Vec<String>,
     /// Whether addresses and domains that sent in the last 30 days are watched by themselves. Default true.
     pub discover: bool,
-    /// Most addresses, and most domains, that are watched, those with most mail first. Default 1000.
+    /// Most addresses, and most domains, that are watched, those with most mail first. Default 1000; 1 to 2000.
     pub subjects_max: u32,
     /// Hours between two looks at the DNS. Default 24; 1 to 168. 0 switches it off.
     pub dns_hours: u32,
@@ -123,8 +123,8 @@ impl Reputation {
         if !(5..=60).contains(&self.blocklists.confirm_minutes) {
             return wrong("reputation.blocklists.confirm_minutes", "5 to 60");
         }
-        if !(1..=10_000).contains(&self.subjects_max) {
-            return wrong("reputation.subjects_max", "1 to 10000: each is asked about on every list");
+        if !(1..=2_000).contains(&self.subjects_max) {
+            return wrong("reputation.subjects_max", "1 to 2000: each is asked about on every list");
         }
         if self.dns_hours > 168 {
             return wrong("reputation.dns_hours", "0 (off), or 1 to 168, a week");

@@ -8,5 +8,6 @@
 pub mod blocklist;
 mod dns;
 pub mod posture;
+pub mod watch;
 
 pub use dns::{Answer, Dns};

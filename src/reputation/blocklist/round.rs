@@ -4,7 +4,7 @@ use crate::model::{ListKind, ListState, ListTest};
 use crate::reputation::blocklist::{BlockList, Budget, Heard, Verdict, judge, question, test_names};
 use crate::reputation::{Answer, Dns};
 use futures_util::{StreamExt, stream};
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Questions to one list that are under way at once: its name servers are somebody's gift.
 const QUESTIONS_MAX: usize = 16;
@@ -91,10 +91,11 @@ impl Round<'_> {
     }
 
     async fn ask_all(&self, subjects: &[RoundSubject], budget: &mut Budget) -> Vec<(RoundSubject, Heard)> {
-        let silences = Cell::new(0_u32);
-        let asking = stream::iter(subjects).map(|subject| {
+        let silences = AtomicU32::new(0);
+        let asking = stream::iter(0..subjects.len()).map(|at| {
+            let subject = &subjects[at];
             // Decided when the question is about to be asked, in the order of the subjects.
-            let is_left_alone = silences.get() >= SILENCES_MAX;
+            let is_left_alone = silences.load(Ordering::Relaxed) >= SILENCES_MAX;
             let is_allowed = !is_left_alone && budget.take(self.day);
             let refusal =
                 if is_left_alone { "the list has stopped answering".to_owned() } else { spent(budget) };
@@ -105,7 +106,11 @@ impl Round<'_> {
                 }
                 let verdict = self.verdict(subject).await;
                 let is_silent = verdict.state == ListState::Unknown;
-                silences.set(if is_silent { silences.get() + 1 } else { 0 });
+                if is_silent {
+                    silences.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    silences.store(0, Ordering::Relaxed);
+                }
                 (subject.clone(), Heard { verdict, text: String::new() })
             }
         });
