@@ -45,13 +45,17 @@ SETTINGS @durable;
 
 @distributed(listing_changes, sipHash64(subject));
 
--- One row is one round of one list: how its test came out, what was asked, and what was left when the day's budget was
--- spent.
+-- One row is one round of one list: how its test came out, what was asked. What the registry says of
+-- the list stands beside it: pages and alerts need no registry.
 CREATE TABLE IF NOT EXISTS @table(list_tests)
 (
     test_time  DateTime('UTC'),
     list       LowCardinality(String),
     kind       LowCardinality(String),
+    title      LowCardinality(String),
+    tier       UInt8,
+    delist     LowCardinality(String),
+    expires    LowCardinality(String),
     result     LowCardinality(String),
     detail     String,
     subjects   UInt32,

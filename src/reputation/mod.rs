@@ -6,6 +6,7 @@
 //! Not here: rates and their thresholds (`web::dictionary`, `alert`).
 
 pub mod blocklist;
+pub mod compliance;
 mod dns;
 pub mod posture;
 pub mod watch;

@@ -44,9 +44,13 @@ pub(super) fn judge(texts: &Answer<Vec<String>>, policy: Option<&str>) -> Findin
         Some(_) => {
             faults.fail("DMARC asks for nothing: the picture is shown only with p=quarantine or reject")
         }
-        None => faults.warn("whether DMARC is enforced, which it must be, is not known"),
+        None => {}
     }
-    faults.finding(check, "picture and certificate are named").value(record)
+    let finding = faults.finding(check, "picture and certificate are named");
+    if policy.is_none() && finding.state != PostureState::Fail {
+        return Finding::unknown(check, "whether DMARC is enforced, which it must be").value(record);
+    }
+    finding.value(record)
 }
 
 #[cfg(test)]
@@ -59,6 +63,7 @@ mod tests {
         let whole = "v=BIMI1; l=https://shop.example/l.svg; a=https://shop.example/l.pem";
         assert_eq!(state(whole, Some("reject")), PostureState::Pass);
         assert_eq!(state(whole, Some("none")), PostureState::Fail);
+        assert_eq!(state(whole, None), PostureState::Unknown);
         assert_eq!(state("v=BIMI1; l=https://shop.example/l.svg", Some("reject")), PostureState::Warn);
         assert_eq!(state("v=BIMI1; l=; a=", Some("none")), PostureState::Info);
         assert_eq!(

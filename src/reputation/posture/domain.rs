@@ -51,11 +51,14 @@ pub async fn look_at_domain(
     }
     findings.extend(keys.iter().cloned());
     findings.push(dmarc::judge(domain, &dmarc_found));
-    let mut asked_policy = None;
     if let dmarc::Found::Policy(policy) = &dmarc_found {
-        asked_policy = Some(dmarc::asked_policy(policy, domain).to_owned());
         findings.extend(dmarc::judge_destinations(dns, policy).await);
     }
+    let asked_policy = match &dmarc_found {
+        dmarc::Found::Policy(policy) => Some(dmarc::asked_policy(policy, domain)),
+        dmarc::Found::Nothing | dmarc::Found::Several(_) => Some("none"),
+        dmarc::Found::Unknown(_) => None,
+    };
     findings.extend(judge_servers(dns, &servers).await);
     let hosts = hosts(&servers);
     let policy = match policies {
@@ -64,7 +67,7 @@ pub async fn look_at_domain(
     };
     findings.push(mta_sts::judge(&sts, policy.as_ref(), &hosts));
     findings.push(tls_rpt::judge(&tls));
-    findings.push(bimi::judge(&picture, asked_policy.as_deref()));
+    findings.push(bimi::judge(&picture, asked_policy));
     for path in &question.paths {
         findings.extend(look_at_path(dns, path, domain, &tree, &keys).await);
     }

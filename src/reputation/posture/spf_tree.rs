@@ -6,7 +6,7 @@ use crate::model::{PostureCheck, PostureState};
 use crate::reputation::posture::finding::{Faults, Finding};
 use crate::reputation::posture::spf::{Mechanism, SpfRecord, is_spf, parse};
 use crate::reputation::{Answer, Dns};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 
 /// Terms that ask, and questions that find nothing, that a receiver goes along with.
@@ -23,7 +23,7 @@ const NODES_MAX: usize = 24;
 const DEPTH_MAX: usize = 12;
 
 /// A record and those that it leads to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpfNode {
     pub domain: String,
     /// The term that led here; empty for the first.
@@ -39,7 +39,7 @@ pub struct SpfNode {
 }
 
 /// A tree with its sums.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpfTree {
     pub root: SpfNode,
     pub lookups: u32,

@@ -2,6 +2,10 @@
 SELECT
     toString(list) AS list,
     toString(kind) AS kind,
+    toString(argMax(title, test_time)) AS title,
+    argMax(tier, test_time) AS tier,
+    toString(argMax(delist, test_time)) AS delist,
+    toString(argMax(expires, test_time)) AS expires,
     toString(argMax(result, test_time)) AS result,
     argMax(detail, test_time) AS detail,
     argMax(subjects, test_time) AS subjects,
@@ -13,5 +17,5 @@ SELECT
 FROM list_tests
 WHERE test_time >= toDateTime({since_unix:Int64})
 GROUP BY list, kind
-ORDER BY list, kind
+ORDER BY argMax(list_tests.tier, test_time), list, kind
 LIMIT {limit:UInt32}

@@ -47,6 +47,12 @@ pub struct ListingChangeRow {
 pub struct ListTestRow {
     pub list: String,
     pub kind: String,
+    pub title: String,
+    /// 1: its listings cost mail, and are alerted on; 2: few receivers use it; 3: shown alone.
+    pub tier: u8,
+    /// Where to ask to be taken off, and how long a listing lasts by itself.
+    pub delist: String,
+    pub expires: String,
     /// Of [`crate::model::ListTest`], by name.
     pub result: String,
     pub detail: String,

@@ -6,6 +6,7 @@
 mod items;
 mod mail;
 mod reports;
+mod reputation;
 
 use crate::store::query::TimeRange;
 use crate::web::Site;
@@ -34,6 +35,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/rejects", get(items::rejects))
         .route("/sources", get(items::sources))
         .merge(reports::routes())
+        .merge(reputation::routes())
         .fallback(async || ApiError::from(PageError::NotFound("such question")))
 }
 

@@ -12,6 +12,7 @@ mod overview;
 mod providers;
 mod rejects;
 mod sources;
+mod reputation;
 mod tls_reports;
 mod trace;
 
@@ -29,6 +30,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/complaints", get(complaints::show))
         .merge(dmarc::routes())
         .route("/tls", get(tls_reports::show))
+        .merge(reputation::routes())
         .route("/deferrals", get(deferrals::show))
         .route("/messages", get(messages::show))
         .route("/messages/trace", get(trace::show))
