@@ -1,7 +1,7 @@
 //! Database, spool and pipeline: all but doors and pages.
 
 use crate::app::database::read_secret;
-use crate::app::reputation::chosen_lists;
+use crate::app::reputation::{chosen_lists, warmups};
 use crate::app::resolver::resolver;
 use crate::app::{Database, mailboxes};
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
@@ -196,6 +196,7 @@ pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
     marks(config)?;
     mailboxes::check(&config.sources)?;
     chosen_lists(&config.reputation.blocklists)?;
+    warmups(config)?;
     for file in [&config.http.token_file, &config.embedded.token_file, &config.clickhouse.password_file] {
         file.as_deref().map(read_secret).transpose()?;
     }

@@ -8,6 +8,7 @@ use crate::config::{Blocklists, Config};
 use crate::reputation::Dns;
 use crate::reputation::blocklist::{BlockList, Registry};
 use crate::reputation::posture::PolicyFetch;
+use crate::reputation::warmup::WarmupPlan;
 use crate::reputation::watch::{Parts, Watcher};
 use crate::store::Store;
 use anyhow::Context;
@@ -63,6 +64,12 @@ pub(super) fn chosen_lists(settings: &Blocklists) -> anyhow::Result<Vec<BlockLis
         keys.insert(name.clone(), key);
     }
     Ok(registry.chosen(settings, &keys)?)
+}
+
+/// The warm-up plans of the settings.
+pub(super) fn warmups(config: &Config) -> anyhow::Result<Vec<WarmupPlan>> {
+    let plan = |settings| WarmupPlan::new(settings).context("`reputation.warmups`");
+    config.reputation.warmups.iter().map(plan).collect()
 }
 
 /// Starts the watcher, where the settings want it.

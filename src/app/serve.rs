@@ -80,6 +80,7 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
             Arc::clone(core.pipeline.progress()),
             board,
         ),
+        warmups: reputation::warmups(config)?,
         demo,
         clock: || now().seconds(),
     };

@@ -28,6 +28,31 @@ pub struct Reputation {
     /// What each way out needs in the DNS of its domain. Default none.
     pub paths: Vec<EgressPath>,
     pub blocklists: Blocklists,
+    /// Addresses and domains that are being brought to volume. Default none.
+    pub warmups: Vec<Warmup>,
+}
+
+/// A plan by which an address or domain is brought to volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Warmup {
+    /// Address, or domain of the envelope sender.
+    pub subject: String,
+    /// Mailbox provider by its name, such as `google`: each builds a reputation of its own. Default all together.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// First day, UTC, such as `2026-11-02`.
+    pub begin: String,
+    /// `sparkpost` (29 stages to 10 million a day) or `sendgrid` (times 1.4 each day). Default `sparkpost`; `volumes`
+    /// takes its place.
+    #[serde(default)]
+    pub schedule: Option<String>,
+    /// Messages a day, stage by stage, instead of a schedule. At most 100 stages.
+    #[serde(default)]
+    pub volumes: Vec<u64>,
+    /// Messages a day at which the plan has reached its end. Default the last stage of the schedule.
+    #[serde(default)]
+    pub goal: Option<u64>,
 }
 
 /// A way out: your own relay, or a smarthost.
@@ -90,6 +115,7 @@ impl Default for Reputation {
             ehlo: BTreeMap::new(),
             paths: Vec::new(),
             blocklists: Blocklists::default(),
+            warmups: Vec::new(),
         }
     }
 }

@@ -269,7 +269,7 @@ fn complaints(traffic: Traffic) -> Rule {
         asks,
         kept,
         evidence: format!(
-            "{} complaints over {} delivered ({})",
+            "{} of {} delivered messages brought a complaint ({})",
             traffic.complained,
             traffic.delivered,
             percent(ppm)

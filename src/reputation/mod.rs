@@ -9,6 +9,7 @@ pub mod blocklist;
 pub mod compliance;
 mod dns;
 pub mod posture;
+pub mod warmup;
 pub mod watch;
 
 pub use dns::{Answer, Dns};

@@ -16,9 +16,11 @@ mod params;
 mod parts;
 mod series;
 mod status;
+mod warmup;
 
 pub use status::{SourceDoor, SourceStatus, SpoolStatus, Status, StatusSource};
 
+use crate::reputation::warmup::WarmupPlan;
 use crate::store::query::{SourceFreshness, TimeRange};
 use crate::store::{Store, StoreError};
 use crate::web::memo::Memo;
@@ -45,6 +47,8 @@ const FRESHNESS_AGE_MAX_S: i64 = 5;
 pub struct WebState {
     pub store: Store,
     pub status: StatusSource,
+    /// Plans by which addresses and domains are brought to volume.
+    pub warmups: Vec<WarmupPlan>,
     /// Says on every page that this is no live mail, such as "This is a recording of …".
     pub demo: Option<String>,
     /// The time of day in seconds since 1970; an argument, so that tests and recordings can fix it.
@@ -72,6 +76,10 @@ impl Site {
 
     pub(crate) fn now_unix(&self) -> i64 {
         (self.state.clock)()
+    }
+
+    pub(crate) fn warmups(&self) -> &[WarmupPlan] {
+        &self.state.warmups
     }
 
     pub(crate) fn demo_text(&self) -> Option<String> {

@@ -13,6 +13,9 @@ use std::collections::HashMap;
 /// Lists that are asked at once.
 const LISTS_AT_ONCE: usize = 8;
 
+/// Minutes until it is looked again whether there is something to ask about.
+const NOTHING_MINUTES: u64 = 2;
+
 /// Seconds of a minute.
 const MINUTE_S: i64 = 60;
 
@@ -232,7 +235,10 @@ impl Work<'_> {
             let minutes = i64::try_from(minutes).unwrap_or(i64::MAX / 120);
             Timestamp::from_seconds(now.seconds() + minutes * MINUTE_S)
         };
-        if self.is_whole {
+        if self.is_whole && questions == 0 {
+            // Nothing sends yet: it is seen soon when something does.
+            self.plan.due = after(NOTHING_MINUTES);
+        } else if self.is_whole {
             let per_day = self.plan.budget.per_day();
             self.plan.due = after(interval_minutes(settings.every_minutes, questions, per_day));
         }

@@ -38,13 +38,12 @@ pub struct Parts {
 pub struct Watcher {
     parts: Parts,
     desk: ListDesk,
-    /// When the DNS was last looked at; `None` before the store was asked.
-    looked: Option<Timestamp>,
+    look: snapshots::LookDesk,
 }
 
 impl Watcher {
     pub fn new(parts: Parts) -> Self {
-        Self { desk: ListDesk::default(), parts, looked: None }
+        Self { desk: ListDesk::default(), look: snapshots::LookDesk::default(), parts }
     }
 
     /// Works until it is stopped.
@@ -77,24 +76,11 @@ impl Watcher {
             let subjects = Subjects::find(&self.parts, now).await?;
             self.desk.work(&self.parts, &subjects, now).await?;
         }
-        if self.is_look_due(now).await? {
+        if self.parts.settings.dns_hours > 0 && self.look.is_due(&self.parts, now).await? {
             let subjects = Subjects::find(&self.parts, now).await?;
-            snapshots::take(&self.parts, &subjects, now).await?;
-            self.looked = Some(now);
+            self.look.work(&self.parts, &subjects, now).await?;
         }
         Ok(())
-    }
-
-    async fn is_look_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
-        let hours = self.parts.settings.dns_hours;
-        if hours == 0 {
-            return Ok(false);
-        }
-        if self.looked.is_none() {
-            self.looked = snapshots::last(&self.parts.store, now).await?;
-        }
-        let wait_s = i64::from(hours) * 3_600;
-        Ok(self.looked.is_none_or(|looked| now.seconds() - looked.seconds() >= wait_s))
     }
 }
 

@@ -4,9 +4,10 @@ use crate::store::query::{DnsChangeRow, DnsFindingRow, ListTestRow, ListingChang
 use crate::web::SharedSite;
 use crate::web::Site;
 use crate::web::api::{Asked, ROWS_MAX};
-use crate::web::error::ApiError;
+use crate::web::error::{ApiError, PageError};
 use crate::web::params::{Extra, Params, ParamsError};
-use axum::extract::RawQuery;
+use crate::web::warmup::{WarmupStatus, statuses};
+use axum::extract::{Path, RawQuery};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
@@ -18,7 +19,11 @@ const DAY_S: u32 = 86_400;
 const WATCHED_S: i64 = 8 * 86_400;
 
 pub(super) fn routes() -> Router<Arc<Site>> {
-    Router::new().route("/listings", get(listings)).route("/dns", get(dns))
+    Router::new()
+        .route("/listings", get(listings))
+        .route("/dns", get(dns))
+        .route("/warmups", get(warmups))
+        .route("/warmups/{subject}", get(warmup))
 }
 
 fn parse(site: &Site, query: Option<String>) -> Result<Params, ParamsError> {
@@ -64,4 +69,25 @@ async fn dns(site: SharedSite, RawQuery(query): RawQuery) -> Result<Json<DnsAnsw
         store.dns_changes(range, subject, ROWS_MAX),
     )?;
     Ok(Json(DnsAnswer { range: Asked::of(range, DAY_S), rows, changes }))
+}
+
+#[derive(Debug, Serialize)]
+struct WarmupsAnswer {
+    items: Vec<WarmupStatus>,
+}
+
+/// All plans, as they stand now.
+async fn warmups(site: SharedSite) -> Result<Json<WarmupsAnswer>, ApiError> {
+    let items = statuses(&site, None).await?.into_iter().map(|(_, status)| status).collect();
+    Ok(Json(WarmupsAnswer { items }))
+}
+
+/// The plans of one address or domain: what a relay asks before it sends more.
+async fn warmup(site: SharedSite, Path(subject): Path<String>) -> Result<Json<WarmupsAnswer>, ApiError> {
+    let items: Vec<_> =
+        statuses(&site, Some(&subject)).await?.into_iter().map(|(_, status)| status).collect();
+    if items.is_empty() {
+        return Err(PageError::NotFound("such warm-up plan").into());
+    }
+    Ok(Json(WarmupsAnswer { items }))
 }

@@ -1,5 +1,6 @@
 //! `/reputation/dns`: what receivers find in the DNS of each domain and address, and what changed there.
 
+use crate::model::PostureCheck;
 use crate::reputation::posture::{SpfNode, SpfTree};
 use crate::store::query::{DnsChangeRow, DnsFindingRow};
 use crate::web::SharedSite;
@@ -130,10 +131,13 @@ fn finding_table(rows: &[DnsFindingRow]) -> Table {
         Column::text("What is the matter"),
         Column::text("As it stands"),
     ];
+    let order = |row: &&DnsFindingRow| PostureCheck::ALL.iter().position(|check| check.name() == row.check);
+    let mut rows: Vec<&DnsFindingRow> = rows.iter().collect();
+    rows.sort_by_key(order);
     Table::new(
         "Checks",
         columns,
-        rows.iter().map(row).collect(),
+        rows.into_iter().map(row).collect(),
         "This subject was not looked at in the last days.",
     )
 }

@@ -5,6 +5,7 @@ mod compliance;
 mod dns;
 mod notes;
 mod overview;
+mod warmup;
 
 use crate::model::PostureCheck;
 use crate::store::query::DnsFindingRow;
@@ -12,23 +13,24 @@ use crate::web::Site;
 use crate::web::params::Params;
 use crate::web::parts::Tab;
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::get;
 use std::sync::Arc;
 
 pub(super) fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/reputation", get(overview::show))
-        .route("/reputation/blocklists", get(blocklists::show))
-        .route("/reputation/blocklists/notes", post(notes::add))
+        .route("/reputation/blocklists", get(blocklists::show).post(notes::add))
         .route("/reputation/dns", get(dns::show))
         .route("/reputation/compliance", get(compliance::show))
+        .route("/reputation/warmup", get(warmup::show))
 }
 
-const TABS: [(&str, &str); 4] = [
+const TABS: [(&str, &str); 5] = [
     ("Overview", "/reputation"),
     ("Blocklists", "/reputation/blocklists"),
     ("Authentication and DNS", "/reputation/dns"),
     ("Receivers' rules", "/reputation/compliance"),
+    ("Warm-up", "/reputation/warmup"),
 ];
 
 fn tabs(params: &Params, current: &str) -> Vec<Tab> {

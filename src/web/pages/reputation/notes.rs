@@ -1,4 +1,4 @@
-//! `POST /reputation/blocklists/notes`: what a person did about a listing.
+//! `POST /reputation/blocklists`: what a person did about a listing.
 
 use crate::model::Timestamp;
 use crate::store::ListingNoteEntry;

@@ -175,13 +175,12 @@ impl Verdict {
             tones.push(*tone);
             reasons.push(format!("listed by {}", row.list));
         }
-        for row in answers
-            .findings
-            .iter()
-            .filter(|row| row.subject == subject && matches!(row.state.as_str(), "fail"))
-        {
+        let faulty = answers.findings.iter().filter(|row| row.subject == subject && row.state == "fail");
+        let mut faults: Vec<&str> = faulty.map(|row| super::check_label(&row.check)).collect();
+        faults.dedup();
+        if !faults.is_empty() {
             tones.push("bad");
-            reasons.push(format!("{}: {}", super::check_label(&row.check), row.told));
+            reasons.push(format!("faults in the DNS: {}", faults.join(", ")));
         }
         for metric in JUDGED {
             let ratio = metric.ratio(outcomes);
@@ -205,7 +204,11 @@ impl Verdict {
             reasons,
             listed: listed.iter().map(|row| row.list.clone()).collect(),
             list_tone: ["bad", "warn"].into_iter().find(|tone| list_tones.contains(tone)).unwrap_or_default(),
-            asked: if is_asked { "clean" } else { "not known" },
+            asked: match (is_asked, asked.count()) {
+                (true, _) => "clean",
+                (false, 0) => "not asked",
+                (false, _) => "not known",
+            },
         }
     }
 }
@@ -259,7 +262,7 @@ mod tests {
         };
         let html = html("", &answers);
         assert!(
-            html.contains("listed by own; PTR: has no &#60;name&#62;; hard bounce rate above review"),
+            html.contains("listed by own; faults in the DNS: PTR; hard bounce rate above review"),
             "{html}"
         );
     }
