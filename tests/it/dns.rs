@@ -12,6 +12,8 @@ use relaylens::store::Store;
 use relaylens::store::query::{ListingChangeRow, TimeRange};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ListState::{Clean, Listed, Unknown};
+
 const LISTED: &str = "192.0.2.7";
 const CLEAN: &str = "192.0.2.8";
 const T0: i64 = 1_785_585_600;
@@ -77,7 +79,6 @@ async fn each_kind_of_list_is_judged_for_what_it_is() {
         assert_eq!(round.detail.is_empty(), round.test == ListTest::Passed, "{round:?}");
         told.push((list.name.clone(), round.test, states));
     }
-    use ListState::{Clean, Listed, Unknown};
     let expected = [
         ("working", ListTest::Passed, [Listed, Clean]),
         ("dead", ListTest::Silent, [Unknown, Unknown]),
@@ -106,7 +107,7 @@ async fn a_list_that_stops_answering_is_left_alone() {
     // 192.0.2.x is asked as x.2.0.192.sick…
     let names: Vec<&str> = subjects.iter().map(String::as_str).collect();
     let round = ask(&world.dns(), &sick, &names).await;
-    assert_eq!(round.count(ListState::Unknown), 200);
+    assert_eq!(round.count(Unknown), 200);
     let asked = world.asked("192.sick.bl.example");
     assert!(asked < 200, "{asked} questions to a list that does not answer");
     assert!(round.answers.last().unwrap().1.verdict.reason.contains("stopped answering"));
@@ -316,4 +317,45 @@ fn a_dead_list_in_the_settings_is_refused_and_a_key_is_never_shown() {
     place.set(&format!("[reputation.blocklists.key_files]\nspamhaus = {}\n", file("dqs.key")));
     let shown = place.run_well("check-config", &[]);
     assert!(shown.contains("dqs.key") && !shown.contains("sesame"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_relay_asks_how_much_it_may_send_and_why_not_more() {
+    const DAY_S: i64 = 86_400;
+    let now = jiff::Timestamp::now().as_second();
+    let today = now.div_euclid(DAY_S) * DAY_S;
+    let date = |unix: i64| jiff::Timestamp::from_second(unix).unwrap().to_string()[..10].to_owned();
+    let begin = date(today - 2 * DAY_S);
+    let place = Place::new(&format!(
+        "[reputation]\ndns_hours = 0\n[reputation.blocklists]\nenabled = false\n[[reputation.warmups]]\n\
+         subject = \"{LISTED}\"\nbegin = \"{begin}\"\nvolumes = [100, 200, 400]\n"
+    ));
+    let server = place.serve().await;
+    let mut lines = String::new();
+    for (day_unix, delivered, hard) in [(today - 2 * DAY_S, 100, 0), (today - DAY_S, 194, 6), (today, 5, 0)] {
+        for number in 0..delivered + hard {
+            let bounced = number >= delivered;
+            let (kind, reply) =
+                if bounced { ("bounced", "550 5.1.1 User unknown") } else { ("delivered", "250 2.0.0 Ok") };
+            let time = jiff::Timestamp::from_second(day_unix).unwrap();
+            lines += &format!(
+                "{{\"event_type\":\"{kind}\",\"event_time\":\"{time}\",\"recipient\":\"u{number}@example.com\",\
+                 \"sending_ip\":\"{LISTED}\",\"queue_id\":\"{day_unix}x{number}\",\"smtp_code\":{},\"response_text\":\"{reply}\"}}\n",
+                &reply[..3]
+            );
+        }
+    }
+    assert_eq!(server.post("/v1/events", lines).await.status, 202);
+    server.drained().await;
+    let answer = server.get(&format!("/api/v1/warmups/{LISTED}")).await;
+    let plan = &answer["items"][0];
+    let number = |name: &str| plan[name].as_u64().unwrap();
+    assert_eq!((number("stage_number"), number("total_stages")), (2, 3), "{plan}");
+    assert_eq!(
+        (number("stage_volume_limit"), number("sent_within_stage"), number("remaining")),
+        (200, 5, 195)
+    );
+    assert!(plan["reasons"][0].as_str().unwrap().contains("hard bounces at 3.00 %"), "{plan}");
+    let page = server.text("/reputation/warmup").await;
+    assert!(page.contains("hard bounces at 3.00 %") && page.contains("advanced"), "{page}");
 }

@@ -166,7 +166,7 @@ async fn faults_of_spf_are_judged() {
     broken(Spf, "", Fail, "no term", |w| w.txt(DOMAIN, &["v=spf1 ipv4:192.0.2.1 -all"])).await;
     broken(Spf, "", Fail, "is included, and has no", |w| w.remove("_spf.esp.example")).await;
     broken(Spf, "", Fail, "back to itself", |w| {
-        w.txt("_spf.esp.example", &["v=spf1 include:good.example -all"])
+        w.txt("_spf.esp.example", &["v=spf1 include:good.example -all"]);
     })
     .await;
     broken(Spf, "", Unknown, "SERVFAIL", |w| w.zone(DOMAIN, Manner::Failing)).await;
@@ -182,8 +182,8 @@ async fn faults_of_spf_are_judged() {
 async fn the_limits_of_spf_are_counted_over_the_whole_tree() {
     // Five includes of the domain, each with one more of its own: ten.
     let tree = |w: &World, own: usize| {
-        let includes: String = (0..own).map(|at| format!("include:i{at}.esp.example ")).collect();
-        w.txt(DOMAIN, &[&format!("v=spf1 {includes}-all")]);
+        let includes = (0..own).map(|at| format!("include:i{at}.esp.example")).collect::<Vec<_>>().join(" ");
+        w.txt(DOMAIN, &[&format!("v=spf1 {includes} -all")]);
         for at in 0..own {
             w.txt(&format!("i{at}.esp.example"), &[&format!("v=spf1 include:j{at}.esp.example ~all")]);
             w.txt(&format!("j{at}.esp.example"), &["v=spf1 ip4:192.0.2.1 ~all"]);
@@ -193,8 +193,8 @@ async fn the_limits_of_spf_are_counted_over_the_whole_tree() {
     broken(SpfLookups, "", Warn, "10 of 10", |w| tree(w, 5)).await;
     broken(SpfLookups, "", Fail, "12 of 10", |w| tree(w, 6)).await;
     let voids = |w: &World, count: usize| {
-        let terms: String = (0..count).map(|at| format!("a:gone{at}.good.example ")).collect();
-        w.txt(DOMAIN, &[&format!("v=spf1 {terms}-all")]);
+        let terms = (0..count).map(|at| format!("a:gone{at}.good.example")).collect::<Vec<_>>().join(" ");
+        w.txt(DOMAIN, &[&format!("v=spf1 {terms} -all")]);
     };
     broken(SpfLookups, "", Pass, "2 of 2", |w| voids(w, 2)).await;
     broken(SpfLookups, "", Fail, "3 of 2", |w| voids(w, 3)).await;

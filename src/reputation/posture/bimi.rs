@@ -40,11 +40,10 @@ pub(super) fn judge(texts: &Answer<Vec<String>>, policy: Option<&str>) -> Findin
         faults.fail("`a` must be an https address of the certificate");
     }
     match policy {
-        Some("quarantine" | "reject") => {}
+        None | Some("quarantine" | "reject") => {}
         Some(_) => {
-            faults.fail("DMARC asks for nothing: the picture is shown only with p=quarantine or reject")
+            faults.fail("DMARC asks for nothing: the picture is shown only with p=quarantine or reject");
         }
-        None => {}
     }
     let finding = faults.finding(check, "picture and certificate are named");
     if policy.is_none() && finding.state != PostureState::Fail {

@@ -17,7 +17,7 @@ pub(super) fn judge(server: &str, answer: &Answer<Vec<Tlsa>>) -> Finding {
         Answer::Found(records) => records,
     };
     let mut faults = Faults::default();
-    if !records.iter().any(|record| is_usable(record)) {
+    if !records.iter().any(is_usable) {
         faults.fail("no TLSA record can be used for mail: usage 2 or 3, a known selector, and a digest of the right length are needed");
     } else if let Some(bad) = records.iter().find(|record| !is_usable(record)) {
         faults.warn(format!("`{}` cannot be used for mail, and is passed over", written(bad)));

@@ -117,7 +117,7 @@ async fn judge_servers(dns: &Dns, servers: &Answer<Vec<(u16, String)>>) -> Vec<F
         match dns.addresses(&host).await {
             Answer::Found(_) => {}
             Answer::Nothing if host.parse::<IpAddr>().is_ok() => {
-                faults.fail(format!("{host} is an address: an MX must be a name"))
+                faults.fail(format!("{host} is an address: an MX must be a name"));
             }
             Answer::Nothing => faults.fail(format!("{host} has no address")),
             Answer::Unknown(why) => unknown = Some(why),

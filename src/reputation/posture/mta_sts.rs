@@ -96,9 +96,9 @@ fn judge_policy(text: &str, servers: &[String], faults: &mut Faults) {
     if !strangers.is_empty() {
         let told = format!("the policy does not name {}", strangers.join(", "));
         if mode == "enforce" {
-            faults.fail(format!("{told}: mail to it is not delivered"))
+            faults.fail(format!("{told}: mail to it is not delivered"));
         } else {
-            faults.warn(told)
+            faults.warn(told);
         }
     }
 }

@@ -184,29 +184,28 @@ impl Walk<'_> {
                 children: Vec::new(),
             };
             if above.contains(&node.domain) {
-                node.fault = "leads back to itself".to_owned();
+                node.fault = String::from("leads back to itself");
                 return node;
             }
             self.nodes += 1;
             if self.nodes > NODES_MAX || above.len() >= DEPTH_MAX {
-                node.fault = "is not read: the tree is far too large".to_owned();
+                node.fault = String::from("is not read: the tree is far too large");
                 return node;
             }
             let text = match standing(self.dns, &node.domain).await {
                 Standing::Record(text) => text,
                 Standing::Several => {
                     node.fault =
-                        "has more than one SPF record: receivers give up; make one of them".to_owned();
+                        String::from("has more than one SPF record: receivers give up; make one of them");
                     return node;
                 }
                 Standing::Nothing => {
                     node.voids = u32::from(!above.is_empty());
-                    node.fault = if above.is_empty() {
+                    node.fault = String::from(if above.is_empty() {
                         "there is no SPF record"
                     } else {
                         "is included, and has no SPF record: receivers give up"
-                    }
-                    .to_owned();
+                    });
                     return node;
                 }
                 Standing::Unknown(why) => {

@@ -87,6 +87,10 @@ impl WarmupPlan {
     /// # Errors
     ///
     /// [`WarmupError`] with the plan, and what to change.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test reads the schedules that were compiled in.
     pub fn new(settings: &Warmup) -> Result<Self, WarmupError> {
         let subject = crate::model::subject_name(&settings.subject);
         let mut volumes = settings.volumes.clone();

@@ -1,6 +1,6 @@
 //! Snapshots of the DNS of all subjects, and how they differ.
 
-use crate::model::{ListKind, PostureCheck, PostureState, Timestamp};
+use crate::model::{PostureCheck, PostureState, Timestamp};
 use crate::reputation::posture::{Change, Finding, Known, changes, look_at_domain, look_at_ip};
 use crate::reputation::watch::Parts;
 use crate::reputation::watch::subjects::{Subject, Subjects};
@@ -100,15 +100,12 @@ async fn take(
 }
 
 async fn look(parts: &Parts, subjects: &Subjects, subject: &Subject) -> Vec<Finding> {
-    match (subject.kind, subject.name.parse()) {
-        (ListKind::Ip4 | ListKind::Ip6, Ok(ip)) => {
-            look_at_ip(&parts.dns, ip, parts.settings.ehlo.get(&ip).map(String::as_str)).await
-        }
-        _ => {
-            let question = subjects.question(parts, &subject.name);
-            look_at_domain(&parts.dns, Some(&parts.policies), &question).await
-        }
+    if let Ok(ip) = subject.name.parse() {
+        let ehlo = parts.settings.ehlo.get(&ip).map(String::as_str);
+        return look_at_ip(&parts.dns, ip, ehlo).await;
     }
+    let question = subjects.question(parts, &subject.name);
+    look_at_domain(&parts.dns, Some(&parts.policies), &question).await
 }
 
 fn entry(subject: &Subject, finding: Finding, now: Timestamp) -> DnsFindingEntry {

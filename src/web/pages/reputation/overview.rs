@@ -175,8 +175,8 @@ impl Verdict {
             tones.push(*tone);
             reasons.push(format!("listed by {}", row.list));
         }
-        let faulty = answers.findings.iter().filter(|row| row.subject == subject && row.state == "fail");
-        let mut faults: Vec<&str> = faulty.map(|row| super::check_label(&row.check)).collect();
+        let failed = answers.findings.iter().filter(|row| row.subject == subject && row.state == "fail");
+        let mut faults: Vec<&str> = failed.map(|row| super::check_label(&row.check)).collect();
         faults.dedup();
         if !faults.is_empty() {
             tones.push("bad");
