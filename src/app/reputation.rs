@@ -3,7 +3,7 @@
 use crate::app::database::read_secret;
 use crate::app::resolver::forgetful_resolver;
 use crate::app::status::now;
-use crate::app::webhooks::tls;
+use crate::app::tls::client_tls;
 use crate::config::{Blocklists, Config};
 use crate::reputation::Dns;
 use crate::reputation::blocklist::{BlockList, Registry};
@@ -35,7 +35,7 @@ pub(crate) fn reputable(config: &Config) -> anyhow::Result<Reputable> {
     let resolver = forgetful_resolver(config.reputation.resolver)
         .context("the system's name servers are not known; name one in `reputation.resolver`")?;
     let dns = Dns::new(resolver);
-    let policies = PolicyFetch::new(&dns, tls()?, HTTPS_PORT);
+    let policies = PolicyFetch::new(&dns, client_tls(None)?, HTTPS_PORT);
     Ok(Reputable { dns, policies, lists: chosen_lists(&config.reputation.blocklists)? })
 }
 

@@ -15,7 +15,6 @@ pub use load::{ConfigError, load};
 pub use mailboxes::{
     AfterMail, ImapAccount, ImapSecurity, MailAction, MaildirAction, MaildirFolder, MboxFile, Oauth2,
 };
-pub use reputation::{Blocklists, EgressPath, Reputation};
 pub use reputation::{Blocklists, EgressPath, Reputation, Warmup};
 pub use webhooks::{SecretFrom, SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
 

@@ -11,8 +11,8 @@ mod metrics;
 mod overview;
 mod providers;
 mod rejects;
-mod sources;
 mod reputation;
+mod sources;
 mod tls_reports;
 mod trace;
 

@@ -32,7 +32,7 @@ pub(crate) enum NavPage {
 }
 
 impl NavPage {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Overview,
         Self::Providers,
         Self::Bounces,
