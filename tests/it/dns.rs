@@ -97,6 +97,20 @@ async fn each_kind_of_list_is_judged_for_what_it_is() {
 }
 
 #[tokio::test]
+async fn a_subdomain_is_asked_about_by_its_registered_domain() {
+    let world = World::start().await;
+    world.ips("test.names.bl.example", &["127.0.0.2"]);
+    world.ips("shop.example.names.bl.example", &["127.0.0.2"]);
+    let list = lists(&["names"], "\"domain\"").remove(0);
+    let dns = world.dns();
+    let round = Round { dns: &dns, list: &list, kind: ListKind::Domain, day: 0 };
+    let subjects = ["bounce.shop.example".to_owned(), "other.example".to_owned()];
+    let round = round.ask(&subjects, &mut Budget::new(100, 0, 0)).await;
+    let states: Vec<_> = round.answers.iter().map(|(_, heard)| heard.verdict.state).collect();
+    assert_eq!((round.test, states), (ListTest::Passed, vec![Listed, Clean]));
+}
+
+#[tokio::test]
 async fn a_list_that_stops_answering_is_left_alone() {
     let world = World::start().await;
     world.ips("2.0.0.127.sick.bl.example", &["127.0.0.2"]);

@@ -123,8 +123,15 @@ impl Round<'_> {
         answers
     }
 
+    /// The name that asks about a subject. Domain lists have registered domains: a subdomain of one that is listed would
+    /// pass for clean.
+    fn name(&self, subject: &str) -> String {
+        let base = if self.kind == ListKind::Domain { psl::domain_str(subject) } else { None };
+        question(base.unwrap_or(subject), &self.list.zone)
+    }
+
     async fn verdict(&self, subject: &str) -> Verdict {
-        match self.dns.a(&question(subject, &self.list.zone)).await {
+        match self.dns.a(&self.name(subject)).await {
             Answer::Nothing => Verdict::clean(),
             Answer::Unknown(why) => Verdict::unknown(why),
             Answer::Found(found) => judge(self.list, &found),
@@ -133,7 +140,7 @@ impl Round<'_> {
 
     /// What the list writes of a listing (RFC 5782 section 2.1); empty when it writes nothing.
     async fn text(&self, subject: &str) -> String {
-        let Answer::Found(texts) = self.dns.txt(&question(subject, &self.list.zone)).await else {
+        let Answer::Found(texts) = self.dns.txt(&self.name(subject)).await else {
             return String::new();
         };
         let text = texts.join("; ");

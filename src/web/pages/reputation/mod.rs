@@ -70,10 +70,10 @@ fn check_label(name: &str) -> &str {
     let Some(check) = PostureCheck::from_name(name) else { return name };
     match check {
         PostureCheck::Spf => "SPF",
-        PostureCheck::SpfLookups => "SPF, questions",
+        PostureCheck::SpfLookups => "SPF questions",
         PostureCheck::Dkim => "DKIM",
         PostureCheck::Dmarc => "DMARC",
-        PostureCheck::DmarcReports => "DMARC, reports",
+        PostureCheck::DmarcReports => "DMARC reports",
         PostureCheck::Mx => "MX",
         PostureCheck::MtaSts => "MTA-STS",
         PostureCheck::TlsRpt => "TLS-RPT",
@@ -81,7 +81,7 @@ fn check_label(name: &str) -> &str {
         PostureCheck::Bimi => "BIMI",
         PostureCheck::Ptr => "PTR",
         PostureCheck::Ehlo => "EHLO",
-        PostureCheck::PathSpf => "Path, SPF",
-        PostureCheck::PathDkim => "Path, DKIM",
+        PostureCheck::PathSpf => "SPF of a path",
+        PostureCheck::PathDkim => "DKIM of a path",
     }
 }

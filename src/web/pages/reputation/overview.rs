@@ -130,7 +130,7 @@ fn cells(
     let worst_state = ["fail", "warn"].into_iter().find(|bad| states.contains(bad)).unwrap_or_default();
     let mut cells = vec![
         Cell::text(shown).link(&params.link("/reputation").only(dimension, name)),
-        Cell::text(verdict.word).sub(verdict.reasons.join("; ")).tone(verdict.tone),
+        Cell::text(verdict.word).reasons(&verdict.reasons).tone(verdict.tone),
         Cell::count(outcomes.sent()).bar(outcomes.sent(), largest, "sent"),
         Cell::text(listed).tone(if verdict.listed.is_empty() { "" } else { verdict.list_tone }),
         Cell::word(states.join(" · ")).tone(tone(worst_state)).link(&detail),

@@ -57,7 +57,7 @@ fn plan_table(told: &[(Course, WarmupStatus)]) -> Table {
         let is_over = status.sent_within_stage > status.stage_volume_limit;
         Row::new(vec![
             Cell::text(name(status)).sub(format!("since {}", status.started_at)),
-            Cell::word(status.state).sub(status.reasons.join("; ")),
+            Cell::text(status.state).reasons(&status.reasons),
             Cell::figure(format!("{} of {}", status.stage_number, status.total_stages)),
             Cell::count(status.stage_volume_limit),
             Cell::count(status.sent_within_stage)
@@ -92,7 +92,7 @@ fn day_table(course: &Course) -> Table {
             Cell::count(day.stage as u64),
             Cell::count(day.target),
             Cell::count(day.sent).bar(day.sent, day.target, "sent"),
-            Cell::text(word).tone(tone).sub(day.reasons.join("; ")),
+            Cell::text(word).tone(tone).reasons(&day.reasons),
         ];
         if day.step == Step::Running { Row::partial(cells) } else { Row::new(cells) }
     };
