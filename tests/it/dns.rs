@@ -352,11 +352,17 @@ async fn a_relay_asks_how_much_it_may_send_and_why_not_more() {
             let (kind, reply) =
                 if bounced { ("bounced", "550 5.1.1 User unknown") } else { ("delivered", "250 2.0.0 Ok") };
             let time = jiff::Timestamp::from_second(day_unix).unwrap();
-            lines += &format!(
-                "{{\"event_type\":\"{kind}\",\"event_time\":\"{time}\",\"recipient\":\"u{number}@example.com\",\
-                 \"sending_ip\":\"{LISTED}\",\"queue_id\":\"{day_unix}x{number}\",\"smtp_code\":{},\"response_text\":\"{reply}\"}}\n",
-                &reply[..3]
-            );
+            let event = serde_json::json!({
+                "event_type": kind,
+                "event_time": time.to_string(),
+                "recipient": format!("u{number}@example.com"),
+                "sending_ip": LISTED,
+                "queue_id": format!("{day_unix}x{number}"),
+                "smtp_code": reply[..3].parse::<u16>().unwrap(),
+                "response_text": reply,
+            });
+            lines.push_str(&event.to_string());
+            lines.push('\n');
         }
     }
     assert_eq!(server.post("/v1/events", lines).await.status, 202);

@@ -221,7 +221,7 @@ async fn faults_of_dmarc_are_judged() {
     broken(Dmarc, "", Warn, "only watches", |w| w.txt(at, &["v=DMARC1; p=none; rua=mailto:d@good.example"]))
         .await;
     broken(Dmarc, "", Warn, "pct=20", |w| {
-        w.txt(at, &["v=DMARC1; p=reject; pct=20; rua=mailto:d@good.example"])
+        w.txt(at, &["v=DMARC1; p=reject; pct=20; rua=mailto:d@good.example"]);
     })
     .await;
     broken(Dmarc, "", Unknown, "SERVFAIL", |w| w.zone(at, Manner::Failing)).await;
@@ -241,7 +241,7 @@ async fn faults_of_dmarc_are_judged() {
     })
     .await;
     broken(DmarcReports, rua, Warn, "!10m", |w| {
-        w.txt(at, &["v=DMARC1; p=reject; rua=mailto:d@good.example!10m"])
+        w.txt(at, &["v=DMARC1; p=reject; rua=mailto:d@good.example!10m"]);
     })
     .await;
 }
@@ -267,7 +267,7 @@ async fn faults_of_mail_servers_and_their_tls_are_judged() {
     broken(Dane, server, Fail, "usage", |w| w.tlsa("_25._tcp.mx1.good.example", 1, vec![7; 32])).await;
     broken(TlsRpt, "", Info, "not published", |w| w.remove("_smtp._tls.good.example")).await;
     broken(TlsRpt, "", Fail, "no `mailto:`", |w| {
-        w.txt("_smtp._tls.good.example", &["v=TLSRPTv1; rua=tls@good.example"])
+        w.txt("_smtp._tls.good.example", &["v=TLSRPTv1; rua=tls@good.example"]);
     })
     .await;
     broken(Bimi, "", Fail, "DMARC", |w| w.txt("_dmarc.good.example", &["v=DMARC1; p=none"])).await;
