@@ -36,12 +36,4 @@ fn set_up(settings: &Webhooks) -> Vec<Provider> {
         Provider::Stalwart => settings.stalwart.is_some(),
     };
     Provider::ALL.into_iter().filter(given).collect()
-/// Trusts whom the system trusts.
-pub(super) fn tls() -> anyhow::Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    // A system without any has no SES by SNS: fetching a certificate then says so.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    Ok(builder.context("TLS cannot be set up")?.with_root_certificates(roots).with_no_client_auth())
 }
