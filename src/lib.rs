@@ -7,7 +7,8 @@
 //! 2. The [`pipeline`] takes them from the spool in order. A reader ([`parse`]) makes events ([`model`]) of them,
 //!    [`classify`] says whose mailbox it was and what the reply means, known events are dropped, and the rest is written
 //!    in batches ([`store`]). What cannot be read is kept with its reason.
-//! 3. Pages and API ([`web`]) ask the store; `app` starts and ends it all, `cli` has the commands.
+//! 3. [`reputation`] asks blocklists and the DNS about what sends, and writes what it found.
+//! 4. Pages and API ([`web`]) ask the store; `app` starts and ends it all, `cli` has the commands.
 //!
 //! At every moment `accepted = stored + duplicate + no event + rejected + in the spool`, per source: the health page shows
 //! it, `/metrics` exports it.
@@ -27,6 +28,7 @@ pub mod ingest;
 pub mod model;
 pub mod parse;
 pub mod pipeline;
+pub mod reputation;
 pub mod spool;
 pub mod store;
 pub mod suppression;

@@ -1,6 +1,7 @@
 //! Database, spool and pipeline: all but doors and pages.
 
 use crate::app::database::read_secret;
+use crate::app::reputation::{chosen_lists, warmups};
 use crate::app::resolver::resolver;
 use crate::app::{Database, feed, mailboxes, suppression, tokens, unsubscribe};
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
@@ -200,6 +201,8 @@ pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
     unsubscribe::keys(config)?;
     tokens::load(&config.http)?;
     feed::settings(&config.feed.webhooks)?;
+    chosen_lists(&config.reputation.blocklists)?;
+    warmups(config)?;
     for file in [&config.embedded.token_file, &config.clickhouse.password_file] {
         file.as_deref().map(read_secret).transpose()?;
     }

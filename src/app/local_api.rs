@@ -5,7 +5,7 @@ use crate::app::board::Board;
 use crate::app::feed::Feed;
 use crate::app::status::{now, status_source};
 use crate::app::suppression::list_of;
-use crate::app::{Core, local_intake};
+use crate::app::{Core, local_intake, reputation};
 use crate::config::Config;
 use crate::model::{Caller, Role, Text};
 use crate::web::{self, WebState};
@@ -55,6 +55,7 @@ impl LocalApi {
             imports: feed.imports,
             hooks: feed.hooks,
             stopped,
+            warmups: reputation::warmups(config)?,
             status: status_source(core.spool.clone(), config.spool.bytes_max, progress, board),
             demo: None,
             clock: || now().seconds(),

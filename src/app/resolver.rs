@@ -1,9 +1,9 @@
 //! The DNS that is asked: the system's, or the one of the settings.
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{NameServerConfig, ResolverConfig};
+use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,7 +13,28 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// Answers kept by the resolver: keys of all reporters and loops, names of a busy day's senders.
 const CACHED_ANSWERS: u64 = 4096;
 
+/// Questions that a resolver for blocklists has under way at most: eight lists at once, sixteen questions each.
+const LIST_QUESTIONS: usize = 128;
+
+/// Asks the system's name servers, or the one of the settings.
 pub(super) fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
+    let mut builder = builder(server)?;
+    builder.options_mut().cache_size = CACHED_ANSWERS;
+    builder.build()
+}
+
+/// The same for judging what others see: without the system's own list of hosts, and with nothing remembered, so that a
+/// second answer is one.
+pub(super) fn forgetful_resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
+    let mut builder = builder(server)?;
+    let options = builder.options_mut();
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.max_active_requests = LIST_QUESTIONS;
+    builder.build()
+}
+
+fn builder(server: Option<SocketAddr>) -> Result<ResolverBuilder<TokioRuntimeProvider>, NetError> {
     let mut builder = match server {
         None => TokioResolver::builder_tokio()?,
         Some(server) => {
@@ -28,6 +49,5 @@ pub(super) fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetE
     let options = builder.options_mut();
     options.timeout = ANSWER_WAIT;
     options.attempts = 2;
-    options.cache_size = CACHED_ANSWERS;
-    builder.build()
+    Ok(builder)
 }

@@ -7,7 +7,8 @@ use crate::app::feed::Feed;
 use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
 use crate::app::{
-    Core, Replayed, enrich, mail_doors, mailboxes, replay, suppression, tokens, unsubscribe, webhooks,
+    Core, Replayed, enrich, mail_doors, mailboxes, replay, reputation, suppression, tokens, unsubscribe,
+    webhooks,
 };
 use crate::config::Config;
 use crate::ingest::Intake;
@@ -74,6 +75,7 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     open_engine(config, &core, &stopped, &mut tasks).await?;
     let list = suppression::start(config, &core, &stopped, &mut tasks).await?;
     enrich::start(config, core.database.store.clone(), stopped.clone(), &mut tasks)?;
+    reputation::start(config, core.database.store.clone(), stopped.clone(), &mut tasks)?;
 
     let feed = Feed::open(config, &list)?;
     feed.start(&stopped, &mut tasks);
@@ -89,6 +91,7 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
         imports: feed.imports,
         hooks: feed.hooks,
         stopped: stopped.clone(),
+        warmups: reputation::warmups(config)?,
         demo,
         clock: || now().seconds(),
     };

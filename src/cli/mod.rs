@@ -5,6 +5,7 @@
 #![expect(clippy::doc_markdown, reason = "comments on arguments are the help text, not Markdown")]
 
 pub mod bench;
+mod check;
 mod check_config;
 mod classify;
 mod demo;
@@ -60,6 +61,9 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Check the settings and the rules file, and print what is in force
     CheckConfig(Common),
+    /// Look at the DNS and the blocklists as receivers do
+    #[command(subcommand)]
+    Check(check::Check),
     /// Read mail and reports, and print what they are and what was read
     Parse(parse::ParseArgs),
     /// Write what DMARC reports say to standard output
@@ -127,18 +131,20 @@ pub(crate) struct Listen {
     listen: Option<SocketAddr>,
 }
 
-/// Runs the command line. Exit status 0 when the command did its work, 1 when not, 2 for wrong arguments.
+/// Runs the command line. Exit status 0 when the command did its work, 1 when not, 2 for wrong arguments;
+/// `check` tells by it what it found.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
     match run(cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => failed(&error),
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Check(check) => return block_on(check::run(&check)),
         Command::Serve(args) => block_on(serve::run(&args)),
         Command::Import(args) => block_on(import::run(&args)),
         Command::Migrate(args) => block_on(migrate::run(&args)),
@@ -156,9 +162,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         // Measurements start runtimes of their own.
         Command::Bench(bench) => bench::run(bench, &config::load(None)?),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Runtime::new().context("the runtime cannot be started")?.block_on(work)
 }
 

@@ -103,6 +103,7 @@ impl Config {
             return wrong("spool.bytes_max", "at least twice `spool.segment_bytes`");
         }
         self.check_feed()?;
+        self.reputation.check()?;
         let names = self.sources.logs().map(|(kind, log)| (kind.name(), &log.name));
         let names = names.chain(self.sources.kumomta.iter().map(|log| ("kumomta", &log.name)));
         let names = names.chain(self.sources.mail.iter().map(|door| ("mail", &door.name)));

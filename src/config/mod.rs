@@ -8,6 +8,7 @@ mod feed;
 mod feedback;
 mod load;
 mod mailboxes;
+mod reputation;
 mod suppression;
 mod unsubscribe;
 mod webhooks;
@@ -18,6 +19,7 @@ pub use load::{ConfigError, load};
 pub use mailboxes::{
     AfterMail, ImapAccount, ImapSecurity, MailAction, MaildirAction, MaildirFolder, MboxFile, Oauth2,
 };
+pub use reputation::{Blocklists, EgressPath, Reputation, Warmup};
 pub use suppression::{MapAnswers, Suppression, SuppressionMap, WhenNotLoaded};
 pub use unsubscribe::Unsubscribe;
 pub use webhooks::{SecretFrom, SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
@@ -47,6 +49,7 @@ pub struct Config {
     pub suppression: Suppression,
     pub unsubscribe: Unsubscribe,
     pub feed: Feed,
+    pub reputation: Reputation,
     /// What the relay's log does not say itself: which IP, pool, stream, tenant or campaign an event belongs to.
     pub labels: Vec<Label>,
 }
@@ -70,6 +73,7 @@ impl Default for Config {
             suppression: Suppression::default(),
             unsubscribe: Unsubscribe::default(),
             feed: Feed::default(),
+            reputation: Reputation::default(),
             labels: Vec::new(),
         }
     }
@@ -290,6 +294,8 @@ pub struct Retention {
     pub ledger_days: u16,
     /// The audit log: who changed what. Default 730: two years, in which a dispute comes up.
     pub audit_days: u16,
+    /// What was found on blocklists and in the DNS, and how it changed. Default 400: a year and its neighbour.
+    pub reputation_days: u16,
 }
 
 impl Default for Retention {
@@ -303,6 +309,7 @@ impl Default for Retention {
             rejects_days: 30,
             ledger_days: 90,
             audit_days: 730,
+            reputation_days: 400,
         }
     }
 }

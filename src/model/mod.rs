@@ -14,6 +14,7 @@ mod notice;
 mod parsed;
 mod reason;
 mod reply;
+mod reputation;
 mod return_path;
 mod source;
 pub mod suppression;
@@ -35,6 +36,7 @@ pub use notice::{Notice, NoticeAction, NoticeRecipient, QUEUE_IDS_MAX, RETURNED_
 pub use parsed::{Parsed, Warning};
 pub use reason::{BounceGroup, BounceReason};
 pub use reply::{EnhancedCode, REPLY_BYTES_MAX, SmtpReply, SmtpStage};
+pub use reputation::{ListKind, ListState, ListTest, PostureCheck, PostureState, list_kind, subject_name};
 pub use return_path::{DAYS_DEFAULT as MARK_DAYS_DEFAULT, Mark, MarkCheck, ReturnPathError};
 pub use source::{FilePosition, Framing, SourceKind, SourceRef};
 pub use time::Timestamp;

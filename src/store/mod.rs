@@ -17,6 +17,7 @@ mod migrate;
 mod native;
 pub mod query;
 mod recent;
+mod reputation;
 mod retention;
 mod sent;
 mod suppression;
@@ -34,6 +35,9 @@ pub use ip_names::IpName;
 pub use mails::MailEntry;
 pub use migrate::{MigrateError, Migrated};
 pub use native::Mark as BlockMark;
+pub use reputation::{
+    DnsChangeEntry, DnsFindingEntry, ListTestEntry, ListingChangeEntry, ListingEntry, ListingNoteEntry,
+};
 pub use sent::{SentEvent, SentKeys};
 pub use suppression::*;
 pub use tls_report::{TlsFailureRow, TlsPolicyRow};

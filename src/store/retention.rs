@@ -6,7 +6,7 @@ use crate::config::Retention;
 use crate::store::{Store, StoreError};
 
 /// Table, its time column, days.
-const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 21] {
+const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 25] {
     [
         ("events", "event_time", keep.events_days),
         ("events_minute", "minute", keep.minutes_days),
@@ -29,6 +29,10 @@ const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 21] {
         ("rejects", "received_time", keep.rejects_days),
         ("ledger_minute", "minute", keep.ledger_days),
         ("audit", "at", keep.audit_days),
+        ("listing_changes", "change_time", keep.reputation_days),
+        ("list_tests", "test_time", keep.reputation_days),
+        ("dns_findings", "taken_time", keep.reputation_days),
+        ("dns_changes", "change_time", keep.reputation_days),
     ]
 }
 

@@ -19,10 +19,12 @@ mod parts;
 mod series;
 mod status;
 mod unsubscribe;
+mod warmup;
 
 pub use status::{SourceDoor, SourceStatus, SpoolStatus, Status, StatusSource};
 pub use unsubscribe::{Leave, LeaveRefused, UnsubscribeDoor, unsubscribe_routes};
 
+use crate::reputation::warmup::WarmupPlan;
 use crate::store::query::{SourceFreshness, TimeRange};
 use crate::store::{Store, StoreError};
 use crate::suppression::hooks::Hook;
@@ -60,6 +62,8 @@ pub struct WebState {
     pub hooks: Vec<Hook>,
     /// Turns true when the process ends: answers that wait for changes end with it.
     pub stopped: watch::Receiver<bool>,
+    /// Plans by which addresses and domains are brought to volume.
+    pub warmups: Vec<WarmupPlan>,
     /// Says on every page that this is no live mail, such as "This is a recording of …".
     pub demo: Option<String>,
     /// The time of day in seconds since 1970; an argument, so that tests and recordings can fix it.
@@ -105,6 +109,10 @@ impl Site {
 
     pub(crate) fn now_unix(&self) -> i64 {
         (self.state.clock)()
+    }
+
+    pub(crate) fn warmups(&self) -> &[WarmupPlan] {
+        &self.state.warmups
     }
 
     pub(crate) fn demo_text(&self) -> Option<String> {

@@ -175,6 +175,7 @@ async fn page_times(store: &Store, end_unix: i64, seconds: i64, runs: u16) -> an
         stopped: tokio::sync::watch::channel(false).1,
         store: store.clone(),
         status: StatusSource::new(Status::default),
+        warmups: Vec::new(),
         demo: None,
         clock: || CLOCK_UNIX.load(Ordering::Relaxed),
     });

@@ -10,6 +10,7 @@ mod reports;
 pub(crate) mod suppressions;
 
 pub(crate) use suppressions::FOLLOWERS_MAX;
+mod reputation;
 
 use crate::store::query::TimeRange;
 use crate::web::Site;
@@ -40,6 +41,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .merge(reports::routes())
         .merge(suppressions::routes())
         .route("/erase", post(erase::erase))
+        .merge(reputation::routes())
         .fallback(async || ApiError::from(PageError::NotFound("such question")))
 }
 

@@ -12,6 +12,7 @@ mod metrics;
 mod overview;
 mod providers;
 mod rejects;
+mod reputation;
 mod sources;
 mod suppressions;
 mod tls_reports;
@@ -33,6 +34,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .merge(suppressions::routes())
         .route("/audit", get(audit::show))
         .route("/tls", get(tls_reports::show))
+        .merge(reputation::routes())
         .route("/deferrals", get(deferrals::show))
         .route("/messages", get(messages::show))
         .route("/messages/trace", get(trace::show))

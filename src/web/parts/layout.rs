@@ -24,6 +24,7 @@ pub(crate) enum NavPage {
     Suppressions,
     Dmarc,
     Tls,
+    Reputation,
     Deferrals,
     Messages,
     Sources,
@@ -32,7 +33,7 @@ pub(crate) enum NavPage {
 }
 
 impl NavPage {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Overview,
         Self::Providers,
         Self::Bounces,
@@ -40,6 +41,7 @@ impl NavPage {
         Self::Suppressions,
         Self::Dmarc,
         Self::Tls,
+        Self::Reputation,
         Self::Deferrals,
         Self::Messages,
         Self::Sources,
@@ -56,6 +58,7 @@ impl NavPage {
             Self::Suppressions => "Suppressions",
             Self::Dmarc => "DMARC",
             Self::Tls => "TLS",
+            Self::Reputation => "Reputation",
             Self::Deferrals => "Deferrals",
             Self::Messages => "Messages",
             Self::Sources => "Sources",
@@ -73,6 +76,7 @@ impl NavPage {
             Self::Suppressions => "/suppressions",
             Self::Dmarc => "/dmarc",
             Self::Tls => "/tls",
+            Self::Reputation => "/reputation",
             Self::Deferrals => "/deferrals",
             Self::Messages => "/messages",
             Self::Sources => "/sources",

@@ -116,6 +116,11 @@ impl Cell {
         Self { class: "reply", ..Self::text(text) }
     }
 
+    /// A word with its reasons below it: wide enough to read them.
+    pub(crate) fn reasons(self, reasons: &[String]) -> Self {
+        Self { class: "reasons", ..self.sub(reasons.join("; ")) }
+    }
+
     /// Set in from the left, under the row of its group.
     pub(crate) fn indented(self) -> Self {
         Self { class: "indented", ..self }

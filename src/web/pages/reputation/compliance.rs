@@ -1,0 +1,223 @@
+//! `/reputation/compliance`: does a domain keep the rules of the large receivers?
+
+use crate::model::{PostureCheck, PostureState};
+use crate::reputation::compliance::{Evidence, Kept, Receiver, Rule, Seen, Traffic, is_bulk, judge};
+use crate::store::query::{
+    Dimension, DmarcDomainRow, DnsFindingRow, Filter, OutcomesAt, OutcomesOf, ReportFilter,
+};
+use crate::store::{Store, StoreError};
+use crate::web::SharedSite;
+use crate::web::error::PageError;
+use crate::web::format;
+use crate::web::pages::reputation::{WATCHED_S, tabs};
+use crate::web::params::{Extra, Params};
+use crate::web::parts::{Cell, Column, Layout, NavPage, Row, Tab, Table};
+use askama::Template;
+use axum::extract::RawQuery;
+use axum::response::Html;
+use std::collections::BTreeSet;
+
+/// Domains to choose from, and addresses of one.
+const DOMAINS_MAX: usize = 30;
+const IPS_MAX: u32 = 200;
+
+const DAY_STEP_S: u32 = 86_400;
+
+#[derive(Template)]
+#[template(path = "pages/compliance.html")]
+struct CompliancePage {
+    layout: Layout,
+    tabs: Vec<Tab>,
+    domains: Vec<Tab>,
+    domain: String,
+    receivers: Vec<Board>,
+}
+
+/// The rules of one receiver.
+struct Board {
+    title: &'static str,
+    volume: String,
+    rules: Table,
+}
+
+/// What the store says of a domain.
+#[derive(Default)]
+struct Answers {
+    domain: String,
+    findings: Vec<DnsFindingRow>,
+    dmarc: Vec<DmarcDomainRow>,
+    ips: Vec<OutcomesOf>,
+    /// Mail to each receiver, by days.
+    days: Vec<(Receiver, Vec<OutcomesAt>)>,
+}
+
+pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
+    let params = Params::of_reports(&query.unwrap_or_default(), site.now_unix(), &[Extra::One("subject")])?;
+    let path = "/reputation/compliance";
+    let layout = Layout::of_time(&site, &params, NavPage::Reputation, path, "Receivers' rules");
+    let answers = ask(site.store(), &params, site.now_unix()).await?;
+    Ok(Html(page(layout, &params, &answers).render()?))
+}
+
+async fn ask(store: &Store, params: &Params, now_unix: i64) -> Result<Answers, StoreError> {
+    let all = Filter::all(params.filter().range);
+    let (findings, busiest) = tokio::try_join!(
+        store.dns_findings(now_unix - WATCHED_S, None),
+        store.outcomes_by(&all, Dimension::Domain, 1),
+    )?;
+    let busiest = busiest.into_iter().map(|row| row.value).find(|domain| !domain.is_empty());
+    let looked_at = findings.iter().find(|row| row.kind == "domain").map(|row| row.subject.clone());
+    let asked = params.extra("subject").map(ToOwned::to_owned);
+    let Some(domain) = asked.or(busiest).or(looked_at) else { return Ok(Answers::default()) };
+    let filter = Filter { domain: vec![domain.clone()], ..all };
+    let reports = ReportFilter { range: filter.range, domains: vec![domain.clone()] };
+    let (dmarc, ips) = tokio::try_join!(
+        store.dmarc_domains(&reports, 1),
+        store.outcomes_by(&filter, Dimension::Ip, IPS_MAX)
+    )?;
+    let mut days = Vec::new();
+    for receiver in Receiver::ALL {
+        let filter = Filter { provider: vec![receiver.provider().to_owned()], ..filter.clone() };
+        days.push((receiver, store.outcome_series(&filter, DAY_STEP_S).await?));
+    }
+    Ok(Answers { domain, findings, dmarc, ips, days })
+}
+
+fn page(layout: Layout, params: &Params, answers: &Answers) -> CompliancePage {
+    let evidence = evidence(answers);
+    let known: BTreeSet<&str> =
+        answers.findings.iter().filter(|row| row.kind == "domain").map(|row| row.subject.as_str()).collect();
+    let tab = |domain: &str| Tab {
+        label: domain.to_owned(),
+        href: params.link("/reputation/compliance").with("subject", domain).to_string(),
+        is_current: domain == answers.domain,
+    };
+    let board = |(receiver, days): &(Receiver, Vec<OutcomesAt>)| {
+        let traffic = traffic(days);
+        Board {
+            title: receiver.title(),
+            volume: volume(traffic),
+            rules: rule_table(*receiver, &judge(*receiver, &evidence, traffic)),
+        }
+    };
+    CompliancePage {
+        layout,
+        tabs: tabs(params, "/reputation/compliance"),
+        domains: known.into_iter().take(DOMAINS_MAX).map(tab).collect(),
+        domain: answers.domain.clone(),
+        receivers: answers.days.iter().map(board).collect(),
+    }
+}
+
+fn evidence(answers: &Answers) -> Evidence {
+    let ips: BTreeSet<&str> = answers.ips.iter().map(|row| row.value.as_str()).collect();
+    let seen = |row: &DnsFindingRow| {
+        Some(Seen {
+            subject: row.subject.clone(),
+            check: PostureCheck::from_name(&row.check)?,
+            about: row.about.clone(),
+            state: PostureState::from_name(&row.state)?,
+            value: row.value.clone(),
+            told: row.told.clone(),
+        })
+    };
+    let reports = answers.dmarc.first().map(|row| &row.counts);
+    Evidence {
+        domain: answers
+            .findings
+            .iter()
+            .filter(|row| row.subject == answers.domain)
+            .filter_map(seen)
+            .collect(),
+        ips: answers
+            .findings
+            .iter()
+            .filter(|row| row.check == PostureCheck::Ptr.name() && ips.contains(row.subject.as_str()))
+            .filter_map(seen)
+            .collect(),
+        reported: reports.map_or(0, |counts| counts.messages),
+        aligned: reports.map_or(0, |counts| counts.aligned),
+    }
+}
+
+fn traffic(days: &[OutcomesAt]) -> Traffic {
+    let sum = |of: fn(&OutcomesAt) -> u64| days.iter().map(of).sum();
+    Traffic {
+        sent: sum(|day| day.outcomes.sent()),
+        delivered: sum(|day| day.outcomes.delivered),
+        complained: sum(|day| day.outcomes.complained),
+        busiest_day: days.iter().map(|day| day.outcomes.sent()).max().unwrap_or(0),
+    }
+}
+
+fn volume(traffic: Traffic) -> String {
+    let rules = if is_bulk(traffic) {
+        "the rules for bulk senders hold"
+    } else {
+        "below 5,000 a day: the rules for bulk senders may not hold yet"
+    };
+    format!(
+        "{} messages, {} on the busiest day; {rules}",
+        format::count(traffic.sent),
+        format::count(traffic.busiest_day)
+    )
+}
+
+fn rule_table(receiver: Receiver, rules: &[Rule]) -> Table {
+    let row = |rule: &Rule| {
+        let (word, tone) = match rule.kept {
+            Kept::Pass => ("pass", "good"),
+            Kept::Fail => ("fail", "bad"),
+            Kept::Unknown => ("unknown", ""),
+        };
+        Row::new(vec![
+            Cell::text(rule.name).sub(rule.asks),
+            Cell::word(word).tone(tone),
+            Cell::text(rule.evidence.clone()),
+        ])
+    };
+    let columns = vec![Column::text("Rule"), Column::text("Kept"), Column::text("By what is known")];
+    Table::new(format!("Rules of {}", receiver.title()), columns, rules.iter().map(row).collect(), "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn html(answers: &Answers) -> String {
+        let params = Params::of_reports("", 1_785_585_270, &[]).unwrap();
+        page(Layout::bare("Rules"), &params, answers).render().unwrap()
+    }
+
+    #[test]
+    fn without_a_domain_the_page_says_so() {
+        assert!(html(&Answers::default()).contains("No domain has sent mail"));
+    }
+
+    #[test]
+    fn rules_are_told_with_their_evidence() {
+        let finding = DnsFindingRow {
+            subject: "shop.example".to_owned(),
+            kind: "domain".to_owned(),
+            check: "spf".to_owned(),
+            state: "fail".to_owned(),
+            told: "there is <no> record".to_owned(),
+            ..DnsFindingRow::default()
+        };
+        let days = Receiver::ALL.into_iter().map(|receiver| (receiver, Vec::new())).collect();
+        let html = html(&Answers {
+            domain: "shop.example".to_owned(),
+            findings: vec![finding],
+            days,
+            ..Answers::default()
+        });
+        assert!(
+            html.contains("there is &#60;no&#62; record") && html.contains("Gmail") && html.contains("Apple"),
+            "{html}"
+        );
+        assert!(
+            html.contains("Postmaster Tools"),
+            "what only the receiver sees is unknown, and says where to look"
+        );
+    }
+}
