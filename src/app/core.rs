@@ -1,6 +1,7 @@
 //! Database, spool and pipeline: all but doors and pages.
 
 use crate::app::Database;
+use crate::app::alerts;
 use crate::app::database::read_secret;
 use crate::app::resolver::resolver;
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
@@ -193,6 +194,7 @@ pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
     reader_options(&config.sources)?;
     Labels::new(&config.labels)?;
     marks(config)?;
+    alerts::check(&config.alerts)?;
     for file in [&config.http.token_file, &config.embedded.token_file, &config.clickhouse.password_file] {
         file.as_deref().map(read_secret).transpose()?;
     }

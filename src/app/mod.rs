@@ -4,6 +4,7 @@
 //! doors and pages on top.
 
 mod access;
+mod alerts;
 mod board;
 mod core;
 mod database;
@@ -19,6 +20,7 @@ mod status;
 mod tls;
 mod webhooks;
 
+pub(crate) use alerts::without_channels;
 pub use core::Core;
 pub(crate) use core::{bounce_rules, check_settings, log_options, marks};
 pub use database::Database;

@@ -5,7 +5,7 @@ use crate::app::board::Board;
 use crate::app::database::{read_secret, read_token};
 use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
-use crate::app::{Core, Replayed, enrich, mail_doors, mailboxes, replay, webhooks};
+use crate::app::{Core, Replayed, alerts, enrich, mail_doors, mailboxes, replay, webhooks};
 use crate::config::Config;
 use crate::ingest::Intake;
 use crate::ingest::http::{self, HttpOptions};
@@ -70,14 +70,18 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     open_engine(config, &core, &stopped, &mut tasks).await?;
     enrich::start(config, core.database.store.clone(), stopped.clone(), &mut tasks)?;
 
+    let status = status_source(
+        core.spool.clone(),
+        config.spool.bytes_max,
+        Arc::clone(core.pipeline.progress()),
+        board,
+    );
+    let store = core.database.store.clone();
+    let alerts = alerts::open(&config.alerts, store, &status, &stopped, &mut tasks)?;
     let state = WebState {
         store: core.database.store.clone(),
-        status: status_source(
-            core.spool.clone(),
-            config.spool.bytes_max,
-            Arc::clone(core.pipeline.progress()),
-            board,
-        ),
+        status,
+        alerts,
         demo,
         clock: || now().seconds(),
     };

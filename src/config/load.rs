@@ -93,6 +93,9 @@ impl Config {
         if self.spool.bytes_max < 2 * self.spool.segment_bytes {
             return wrong("spool.bytes_max", "at least twice `spool.segment_bytes`");
         }
+        if let Err((setting, message)) = self.alerts.check() {
+            return Err(ConfigError::Wrong { setting, message });
+        }
         let names = self.sources.logs().map(|(kind, log)| (kind.name(), &log.name));
         let names = names.chain(self.sources.kumomta.iter().map(|log| ("kumomta", &log.name)));
         let names = names.chain(self.sources.mail.iter().map(|door| ("mail", &door.name)));

@@ -4,11 +4,13 @@
 //! A key that no setting has is an error. `RELAYLENS_HTTP__LISTEN=…` in the environment sets `[http] listen`.
 //! Secrets are read from files and never shown.
 
+mod alerts;
 mod feedback;
 mod load;
 mod mailboxes;
 mod webhooks;
 
+pub use alerts::{Alerts, Channel, Way};
 pub use feedback::{Authentication, Reports, ReturnPath};
 pub use load::{ConfigError, load};
 pub use mailboxes::{
@@ -38,6 +40,7 @@ pub struct Config {
     pub reports: Reports,
     pub authentication: Authentication,
     pub webhooks: Webhooks,
+    pub alerts: Alerts,
     /// What the relay's log does not say itself: which IP, pool, stream, tenant or campaign an event belongs to.
     pub labels: Vec<Label>,
 }
@@ -58,6 +61,7 @@ impl Default for Config {
             reports: Reports::default(),
             authentication: Authentication::default(),
             webhooks: Webhooks::default(),
+            alerts: Alerts::default(),
             labels: Vec::new(),
         }
     }
@@ -267,7 +271,7 @@ pub struct Retention {
     pub hours_days: u16,
     /// Mail that brought feedback or reports, with all its bytes. Default 30.
     pub mails_days: u16,
-    /// DMARC and TLS reports with their records. Default 400: a year and its neighbour.
+    /// DMARC and TLS reports with their records; incidents and annotations. Default 400: a year and its neighbour.
     pub reports_days: u16,
     /// Items that could not be read, with their bytes. Default 30.
     pub rejects_days: u16,

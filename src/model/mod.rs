@@ -2,6 +2,7 @@
 //! time of day is always an argument.
 
 mod address;
+pub mod alert;
 mod complaint;
 mod dmarc;
 mod event;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// In order of their numbers. A file that has been released is never changed: its checksum is kept in the database.
-const FILES: [(u32, &str, &str); 8] = [
+const FILES: [(u32, &str, &str); 9] = [
     (1, "events", include_str!("../../migrations/0001_events.sql")),
     (2, "rollups", include_str!("../../migrations/0002_rollups.sql")),
     (3, "rejects", include_str!("../../migrations/0003_rejects.sql")),
@@ -21,6 +21,7 @@ const FILES: [(u32, &str, &str); 8] = [
     (6, "dmarc", include_str!("../../migrations/0006_dmarc.sql")),
     (7, "tls_reports", include_str!("../../migrations/0007_tls_reports.sql")),
     (8, "dmarc_failures", include_str!("../../migrations/0008_dmarc_failures.sql")),
+    (12, "alerts", include_str!("../../migrations/0012_alerts.sql")),
 ];
 
 /// What every table needs to survive a crash.

@@ -4,6 +4,7 @@
 //! One path for all: the official client speaks HTTP to a server, to a cluster, or over memory to the engine in
 //! [`embedded`].
 
+mod alerts;
 mod batch;
 mod dmarc;
 mod dmarc_failure;
@@ -19,6 +20,7 @@ mod retention;
 mod sent;
 mod tls_report;
 
+pub use alerts::{AnnotationRow, DeliveryRow, SilenceRow, TransitionRow};
 pub use batch::{Batch, BatchLabel, LedgerEntry, RejectEntry, Sealed};
 pub use dmarc::{
     Authenticity, DmarcBlock, DmarcRecordHead, DmarcRecordRow, DmarcReportRow, ReportOrigin, Standing,

@@ -11,6 +11,7 @@ mod error;
 mod format;
 mod memo;
 mod observe;
+mod observe_alerts;
 mod pages;
 mod params;
 mod parts;
@@ -19,6 +20,7 @@ mod status;
 
 pub use status::{SourceDoor, SourceStatus, SpoolStatus, Status, StatusSource};
 
+use crate::alert::Alerts;
 use crate::store::query::{SourceFreshness, TimeRange};
 use crate::store::{Store, StoreError};
 use crate::web::memo::Memo;
@@ -45,6 +47,7 @@ const FRESHNESS_AGE_MAX_S: i64 = 5;
 pub struct WebState {
     pub store: Store,
     pub status: StatusSource,
+    pub alerts: Arc<Alerts>,
     /// Says on every page that this is no live mail, such as "This is a recording of …".
     pub demo: Option<String>,
     /// The time of day in seconds since 1970; an argument, so that tests and recordings can fix it.
@@ -64,6 +67,10 @@ pub(crate) type SharedSite = axum::extract::State<Arc<Site>>;
 impl Site {
     pub(crate) const fn store(&self) -> &Store {
         &self.state.store
+    }
+
+    pub(crate) fn alerts(&self) -> &Alerts {
+        &self.state.alerts
     }
 
     pub(crate) fn status(&self) -> Status {

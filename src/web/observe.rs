@@ -3,6 +3,7 @@
 //! Source: metric names follow the `OpenMetrics` rules (base units, `_total` added by the encoder).
 
 use crate::store::query::RejectCount;
+use crate::web::observe_alerts::AlertGauges;
 use crate::web::{SharedSite, Site, SourceDoor, SourceStatus, Status};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -81,6 +82,7 @@ async fn metrics(site: SharedSite) -> Response {
         site.page_seconds.clone(),
     );
     registry.register_collector(Box::new(Snapshot { status, rejects }));
+    registry.register_collector(Box::new(AlertGauges { board: site.alerts().board() }));
     let mut text = String::new();
     match text::encode(&mut text, &registry) {
         Ok(()) => {

@@ -1,9 +1,11 @@
 //! `relaylens bench`: measures this machine, this build and this engine, with mail that is made up.
 //!
 //! Way: `cli` hands over the [`Bench`] that was asked for. `mail` makes events from a seed; `generate` writes them as
-//! lines, `fill` puts them into a database, `ingest` sends them through the doors, `pages` times what the dashboard asks.
+//! lines, `fill` puts them into a database, `ingest` sends them through the doors, `pages` times what the dashboard asks, `alerts` watches
+//! relays with and without faults.
 //! Not here: the speed of the Postfix reader, which is compared with another in `benches/postfix.rs`.
 
+mod alerts;
 mod bodies;
 mod fill;
 mod floor;
@@ -29,6 +31,8 @@ pub enum Bench {
     Ingest(Ingest),
     /// Time the overview page, and each question it asks, over a filled data folder.
     Pages(Pages),
+    /// Watch made-up relays with and without faults by the shipped rules and by plain thresholds, and time an evaluation.
+    Alerts(alerts::Alerts),
 }
 
 /// Which events to make. The same numbers give the same events.
@@ -108,6 +112,7 @@ pub fn run(bench: Bench, config: &Config) -> anyhow::Result<()> {
         Bench::Fill(asked) => fill::run(&asked, config),
         Bench::Ingest(asked) => ingest::run(&asked, config),
         Bench::Pages(asked) => pages::run(&asked, config),
+        Bench::Alerts(asked) => alerts::run(&asked, config),
     }
 }
 

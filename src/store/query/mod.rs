@@ -5,6 +5,7 @@
 //! for a marker such as `@filter`; all of it is constant text, what users say comes in as server-side parameters alone.
 //! `rollup` says which table answers for which part of a range.
 
+mod alerts;
 mod bounce_classes;
 mod bounce_group_series;
 mod deferrals;
@@ -30,6 +31,7 @@ mod mail;
 mod oldest_minute;
 mod outcome_series;
 mod outcome_totals;
+mod outcomes_at_hours;
 mod outcomes_by;
 mod provider_ip_heatmap;
 mod question;
@@ -47,9 +49,11 @@ mod source_trust;
 mod tls_reports;
 mod trace;
 
+pub use alerts::*;
 pub use dmarc_source_class::SourceClass;
 pub use feedback_shapes::*;
 pub use filter::{Dimension, Filter, TimeRange};
+pub use outcomes_at_hours::{NewResponse, OutcomesAtHour, OutcomesOfKeys, ShareAtHour, SourceGap};
 pub use report_filter::ReportFilter;
 pub use report_shapes::*;
 pub use shapes::*;

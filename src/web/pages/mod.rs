@@ -1,5 +1,6 @@
 //! One file for each page: what it asks the store, and how it puts the answers together.
 
+mod alerts;
 mod bounces;
 mod complaints;
 mod deferrals;
@@ -27,6 +28,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/providers", get(providers::show))
         .route("/bounces", get(bounces::show))
         .route("/complaints", get(complaints::show))
+        .merge(alerts::routes())
         .merge(dmarc::routes())
         .route("/tls", get(tls_reports::show))
         .route("/deferrals", get(deferrals::show))

@@ -25,13 +25,14 @@ pub(crate) enum NavPage {
     Tls,
     Deferrals,
     Messages,
+    Alerts,
     Sources,
     Health,
     Help,
 }
 
 impl NavPage {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Overview,
         Self::Providers,
         Self::Bounces,
@@ -40,6 +41,7 @@ impl NavPage {
         Self::Tls,
         Self::Deferrals,
         Self::Messages,
+        Self::Alerts,
         Self::Sources,
         Self::Health,
         Self::Help,
@@ -55,6 +57,7 @@ impl NavPage {
             Self::Tls => "TLS",
             Self::Deferrals => "Deferrals",
             Self::Messages => "Messages",
+            Self::Alerts => "Alerts",
             Self::Sources => "Sources",
             Self::Health => "Health",
             Self::Help => "Definitions",
@@ -71,6 +74,7 @@ impl NavPage {
             Self::Tls => "/tls",
             Self::Deferrals => "/deferrals",
             Self::Messages => "/messages",
+            Self::Alerts => "/alerts",
             Self::Sources => "/sources",
             Self::Health => "/health",
             Self::Help => "/help/metrics",
@@ -160,7 +164,7 @@ impl Layout {
             tab.is_current = target == page;
             if let Some(params) = params {
                 tab.href = match target {
-                    NavPage::Help => target.path().to_owned(),
+                    NavPage::Help | NavPage::Alerts => target.path().to_owned(),
                     _ => params.link(target.path()).to_string(),
                 };
             }
