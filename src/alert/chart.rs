@@ -89,7 +89,8 @@ impl Picture {
             );
         }
         let (x, bottom) = (self.began, HEIGHT - MARGIN);
-        let _ = write!(svg, "<path class=\"began\" d=\"M{x:.1} {MARGIN}V{bottom}\"/><path class=\"line\" d=\"");
+        let _ =
+            write!(svg, "<path class=\"began\" d=\"M{x:.1} {MARGIN}V{bottom}\"/><path class=\"line\" d=\"");
         for (index, (x, y)) in self.line.iter().enumerate() {
             let _ = write!(svg, "{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' });
         }

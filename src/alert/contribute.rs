@@ -119,7 +119,12 @@ impl<F: Figures> Evaluator<F> {
         Ok((share >= SHARE_MIN).then(|| Contributor { dimension: "response".to_owned(), value, share }))
     }
 
-    async fn series(&self, rule: &Rule, filter: Filter, now_unix: i64) -> Result<Vec<(i64, f64)>, StoreError> {
+    async fn series(
+        &self,
+        rule: &Rule,
+        filter: Filter,
+        now_unix: i64,
+    ) -> Result<Vec<(i64, f64)>, StoreError> {
         let range = TimeRange { from_unix: now_unix - CHART_S, to_unix: now_unix };
         let rows = self.figures().series(&Filter { range, ..filter }, CHART_STEP_S).await?;
         let measure = rule.metric.measure();
@@ -163,8 +168,10 @@ mod tests {
     #[test]
     fn the_value_that_explains_ranks_before_the_one_that_is_only_large() {
         let row = |value: &str, excess, mail| (value.to_owned(), excess, mail);
-        let (guilty, ip) = best(Dimension::Ip, &[row("192.0.2.1", 90.0, 100.0), row("192.0.2.2", 10.0, 900.0)]).unwrap();
-        let (large, _) = best(Dimension::Stream, &[row("news", 95.0, 950.0), row("shop", 5.0, 50.0)]).unwrap();
+        let (guilty, ip) =
+            best(Dimension::Ip, &[row("192.0.2.1", 90.0, 100.0), row("192.0.2.2", 10.0, 900.0)]).unwrap();
+        let (large, _) =
+            best(Dimension::Stream, &[row("news", 95.0, 950.0), row("shop", 5.0, 50.0)]).unwrap();
         assert!(guilty > large, "{guilty} {large}");
         assert_eq!((ip.value.as_str(), ip.share), ("192.0.2.1", 0.9));
     }

@@ -216,7 +216,8 @@ impl<F: Figures> Alerts<F> {
     }
 
     async fn explain(&self, evaluator: &Evaluator<F>, advanced: &mut [Advanced], until_unix: i64) {
-        let told = [IncidentStep::Firing, IncidentStep::Reopened, IncidentStep::Unmuted, IncidentStep::Reminder];
+        let told =
+            [IncidentStep::Firing, IncidentStep::Reopened, IncidentStep::Unmuted, IncidentStep::Reminder];
         let fires = advanced.iter_mut().filter(|a| a.step.is_some_and(|step| told.contains(&step)));
         for Advanced { incident, .. } in fires.take(EXPLAINED_MAX) {
             let Some(rule) = self.rules.get(&incident.rule) else { continue };

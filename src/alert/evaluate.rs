@@ -55,7 +55,10 @@ pub struct Evaluator<F> {
 }
 
 /// What rules of one evaluation asked already.
-type Windows = HashMap<(Vec<Dimension>, Vec<String>, TimeRangeKey), Arc<BTreeMap<Vec<String>, crate::store::query::Outcomes>>>;
+type Windows = HashMap<
+    (Vec<Dimension>, Vec<String>, TimeRangeKey),
+    Arc<BTreeMap<Vec<String>, crate::store::query::Outcomes>>,
+>;
 type TimeRangeKey = (i64, i64);
 
 /// Which mail of which time a rule looks at.
@@ -71,7 +74,8 @@ impl Window {
     pub(super) fn of(rule: &Rule, now_unix: i64) -> Self {
         let from_unix = now_unix - rule.window.seconds();
         let range = TimeRange { from_unix, to_unix: now_unix };
-        let reads_hours = rule.is_hourly() || matches!(rule.metric, Metric::DmarcPass | Metric::TlsFailure | Metric::LatencyP95);
+        let reads_hours = rule.is_hourly()
+            || matches!(rule.metric, Metric::DmarcPass | Metric::TlsFailure | Metric::LatencyP95);
         let range = if reads_hours { range.whole_hours() } else { range };
         let first = range.from_unix.div_euclid(HOUR_S) * HOUR_S;
         let hours = (0..).map(|step| first + step * HOUR_S).take_while(|hour| *hour < range.to_unix);
@@ -84,7 +88,8 @@ impl Window {
 
     /// The hours of the window, `weeks` weeks before.
     fn hours_before(&self, weeks: u16) -> Vec<i64> {
-        let all = (1..=i64::from(weeks)).flat_map(|week| self.hours.iter().map(move |(hour, _)| hour - week * WEEK_S));
+        let all = (1..=i64::from(weeks))
+            .flat_map(|week| self.hours.iter().map(move |(hour, _)| hour - week * WEEK_S));
         all.collect()
     }
 
@@ -101,7 +106,10 @@ impl Window {
     }
 
     fn before(&self, week: i64) -> TimeRange {
-        TimeRange { from_unix: self.range.from_unix - week * WEEK_S, to_unix: self.range.to_unix - week * WEEK_S }
+        TimeRange {
+            from_unix: self.range.from_unix - week * WEEK_S,
+            to_unix: self.range.to_unix - week * WEEK_S,
+        }
     }
 }
 
@@ -124,7 +132,8 @@ impl<F: Figures> Evaluator<F> {
         let mut all = Vec::with_capacity(self.rules.len());
         for rule in self.rules.clone() {
             let readings = self.readings(&rule, now_unix, unusual, &mut windows).await;
-            let found = readings.map(|readings| readings.into_iter().map(|reading| found(&rule, reading)).collect());
+            let found =
+                readings.map(|readings| readings.into_iter().map(|reading| found(&rule, reading)).collect());
             all.push(Evaluated { rule, found });
         }
         all
@@ -147,7 +156,11 @@ impl<F: Figures> Evaluator<F> {
     }
 
     /// The filter that a metric brings itself, before any narrowing.
-    pub(super) async fn filter(&self, metric: Metric, range: TimeRange) -> Result<Option<Filter>, StoreError> {
+    pub(super) async fn filter(
+        &self,
+        metric: Metric,
+        range: TimeRange,
+    ) -> Result<Option<Filter>, StoreError> {
         let mut filter = Filter::all(range);
         if metric == Metric::ComplaintLoops {
             filter.provider = self.figures.loop_providers(range.to_unix).await?;
@@ -193,20 +206,24 @@ impl<F: Figures> Evaluator<F> {
             readings.extend(past.into_iter().map(|(keys, weeks)| (keys, Sample::default(), weeks)));
         }
         let is_said = |keys: &[String]| {
-            rule.by.iter().zip(keys).all(|(by, key)| !key.is_empty() || !matches!(by, Dimension::Ip | Dimension::Provider))
+            rule.by
+                .iter()
+                .zip(keys)
+                .all(|(by, key)| !key.is_empty() || !matches!(by, Dimension::Ip | Dimension::Provider))
         };
-        let readings = readings.into_iter().filter(|(keys, ..)| is_said(keys)).map(|(keys, now, mut weeks)| {
-            if rule.metric == Metric::Volume {
-                // A week without a row is a week without mail, as far back as there is any.
-                for week in 1..=oldest {
-                    weeks.entry(week).or_default();
+        let readings =
+            readings.into_iter().filter(|(keys, ..)| is_said(keys)).map(|(keys, now, mut weeks)| {
+                if rule.metric == Metric::Volume {
+                    // A week without a row is a week without mail, as far back as there is any.
+                    for week in 1..=oldest {
+                        weeks.entry(week).or_default();
+                    }
                 }
-            }
-            let labels: Labels =
-                rule.by.iter().zip(keys).map(|(by, key)| (by.name().to_owned(), key)).collect();
-            let past = usual(rule.metric, window, &labels, weeks, unusual);
-            Reading { labels, now, past, ..Reading::default() }
-        });
+                let labels: Labels =
+                    rule.by.iter().zip(keys).map(|(by, key)| (by.name().to_owned(), key)).collect();
+                let past = usual(rule.metric, window, &labels, weeks, unusual);
+                Reading { labels, now, past, ..Reading::default() }
+            });
         Ok(readings.collect())
     }
 
@@ -389,7 +406,9 @@ mod tests {
         let labels = Labels::from([("provider".to_owned(), "google".to_owned())]);
         let weeks = || BTreeMap::from([(1, Sample::count(1.0)), (2, Sample::count(2.0))]);
         let unusual = Unusual { metric: Metric::Deferral, labels: labels.clone(), range: window.before(2) };
-        let kept = |unusual: &Unusual| usual(Metric::Deferral, &window, &labels, weeks(), std::slice::from_ref(unusual));
+        let kept = |unusual: &Unusual| {
+            usual(Metric::Deferral, &window, &labels, weeks(), std::slice::from_ref(unusual))
+        };
         assert_eq!(kept(&unusual), [Sample::count(1.0)]);
         assert_eq!(kept(&Unusual { labels: Labels::new(), ..unusual }).len(), 2);
     }

@@ -3,8 +3,8 @@
 use crate::alert::judge::{Labels, Reading, Sample};
 use crate::model::alert::Metric;
 use crate::store::query::{
-    Dimension, Filter, Latencies, LedgerRow, Outcomes, OutcomesAt, OutcomesAtHour, OutcomesOfKeys, ReportFilter,
-    ResponseRow, ShareAtHour, TimeRange,
+    Dimension, Filter, Latencies, LedgerRow, Outcomes, OutcomesAt, OutcomesAtHour, OutcomesOfKeys,
+    ReportFilter, ResponseRow, ShareAtHour, TimeRange,
 };
 use crate::store::{Store, StoreError};
 use std::collections::BTreeMap;

@@ -196,7 +196,11 @@ pub(super) fn advance(
             if now.seconds() - incident.began.seconds() >= rule.hold.seconds() {
                 return incident.fire(IncidentStep::Firing, now, muted);
             }
-            if incident.seq == 0 { incident.stepped(IncidentStep::Pending, false, now) } else { incident.quiet() }
+            if incident.seq == 0 {
+                incident.stepped(IncidentStep::Pending, false, now)
+            } else {
+                incident.quiet()
+            }
         }
         (IncidentState::Pending, Seen::Clear | Seen::Unknown) => {
             incident.state = IncidentState::Dropped;
@@ -235,9 +239,9 @@ fn still_firing(
     incident.clear_since = None;
     let is_muted = muted.is_some();
     incident.muted = muted;
-    let has_waited = incident
-        .told
-        .is_some_and(|told| rule.remind.seconds() > 0 && now.seconds() - told.seconds() >= rule.remind.seconds());
+    let has_waited = incident.told.is_some_and(|told| {
+        rule.remind.seconds() > 0 && now.seconds() - told.seconds() >= rule.remind.seconds()
+    });
     if incident.told.is_none() && !is_muted {
         incident.finding = finding;
         return incident.stepped(IncidentStep::Unmuted, true, now);

@@ -208,7 +208,10 @@ pub(super) fn muted(
         inhibition.targets.iter().any(|target| target == rule)
             && firing.iter().any(|(source, other)| *source == inhibition.source && equal(other))
     };
-    inhibitions.iter().find(inhibits).map(|inhibition| format!("`{}` fires and explains it", inhibition.source))
+    inhibitions
+        .iter()
+        .find(inhibits)
+        .map(|inhibition| format!("`{}` fires and explains it", inhibition.source))
 }
 
 #[cfg(test)]
@@ -230,7 +233,9 @@ mod tests {
         let google = [("provider", "google")];
         assert!(fits("provider=google", &google) && !fits("provider!=google", &google));
         assert!(fits("provider=~goo.*|yahoo", &google) && !fits("provider=~goo", &google));
-        assert!(fits("ip=", &google) && fits("provider!~y.*", &google) && fits("provider=\"google\"", &google));
+        assert!(
+            fits("ip=", &google) && fits("provider!~y.*", &google) && fits("provider=\"google\"", &google)
+        );
         for nonsense in ["", "provider", "=google", "a b=c", "provider=~("] {
             assert!(Matcher::parse(nonsense).is_err(), "{nonsense}");
         }

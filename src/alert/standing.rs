@@ -94,7 +94,8 @@ impl Standing {
                 all.push(advanced);
             }
         }
-        let retired = self.open().filter(|incident| rules.get(&incident.rule).is_none_or(|rule| !rule.enabled));
+        let retired =
+            self.open().filter(|incident| rules.get(&incident.rule).is_none_or(|rule| !rule.enabled));
         all.extend(retired.map(|incident| retire(incident, now)));
         all
     }
@@ -107,7 +108,8 @@ impl Standing {
         now: Timestamp,
         new_id: &mut impl FnMut() -> u128,
     ) -> Vec<Advanced> {
-        let mut by_labels: BTreeMap<&Labels, &Found> = found.iter().map(|found| (&found.labels, found)).collect();
+        let mut by_labels: BTreeMap<&Labels, &Found> =
+            found.iter().map(|found| (&found.labels, found)).collect();
         let mut all = Vec::new();
         let mut open = 0;
         let known = self.incidents.range((rule.name.clone(), Labels::new())..);
@@ -139,7 +141,8 @@ impl Standing {
         firing: &BTreeSet<Key>,
         now: Timestamp,
     ) -> Advanced {
-        let fires: Vec<(&str, &Labels)> = firing.iter().map(|(name, labels)| (name.as_str(), labels)).collect();
+        let fires: Vec<(&str, &Labels)> =
+            firing.iter().map(|(name, labels)| (name.as_str(), labels)).collect();
         let severity = incident.severity.name();
         let muted =
             muted(&incident.rule, severity, &incident.labels, &self.silences, &self.inhibitions, &fires, now);
@@ -202,11 +205,17 @@ mod tests {
         Evaluated { rule, found: Ok(vec![Found { labels, verdict, finding: Finding::default() }]) }
     }
 
-    fn run(standing: &mut Standing, rules: &Rules, minute: i64, evaluated: &[Evaluated]) -> Vec<(String, IncidentStep, bool)> {
+    fn run(
+        standing: &mut Standing,
+        rules: &Rules,
+        minute: i64,
+        evaluated: &[Evaluated],
+    ) -> Vec<(String, IncidentStep, bool)> {
         let now = Timestamp::from_seconds(minute * 60);
         let mut ids = 0..;
         let advanced = standing.step(evaluated, rules, now, || ids.next().unwrap());
-        let steps = advanced.iter().filter_map(|a| Some((a.incident.rule.clone(), a.step?, a.tells))).collect();
+        let steps =
+            advanced.iter().filter_map(|a| Some((a.incident.rule.clone(), a.step?, a.tells))).collect();
         standing.apply(advanced, now);
         steps
     }
@@ -223,11 +232,20 @@ mod tests {
         };
         run(&mut standing, &rules, 0, &both(Verdict::Breach));
         let steps = run(&mut standing, &rules, 1, &both(Verdict::Breach));
-        assert!(steps.contains(&("complaint_rate_warning".to_owned(), IncidentStep::Firing, false)), "{steps:?}");
-        assert!(steps.contains(&("complaint_rate_critical".to_owned(), IncidentStep::Firing, true)), "{steps:?}");
+        assert!(
+            steps.contains(&("complaint_rate_warning".to_owned(), IncidentStep::Firing, false)),
+            "{steps:?}"
+        );
+        assert!(
+            steps.contains(&("complaint_rate_critical".to_owned(), IncidentStep::Firing, true)),
+            "{steps:?}"
+        );
         run(&mut standing, &rules, 2, &both(Verdict::Clear));
         let steps = run(&mut standing, &rules, 12, &both(Verdict::Clear));
-        assert!(steps.contains(&("complaint_rate_warning".to_owned(), IncidentStep::Unmuted, true)), "{steps:?}");
+        assert!(
+            steps.contains(&("complaint_rate_warning".to_owned(), IncidentStep::Unmuted, true)),
+            "{steps:?}"
+        );
     }
 
     #[test]
@@ -237,10 +255,8 @@ mod tests {
         let breach = || [found(&rules, "block_rate", ("provider", "google"), Verdict::Breach)];
         run(&mut standing, &rules, 0, &breach());
         run(&mut standing, &rules, 1, &breach());
-        let fault = crate::store::StoreError::Query {
-            query: "q",
-            source: clickhouse::error::Error::TimedOut,
-        };
+        let fault =
+            crate::store::StoreError::Query { query: "q", source: clickhouse::error::Error::TimedOut };
         let failed = [Evaluated { rule: Arc::clone(&breach()[0].rule), found: Err(fault) }];
         assert_eq!(run(&mut standing, &rules, 2, &failed), []);
         let steps = run(&mut standing, &Rules::default(), 3, &[]);

@@ -78,13 +78,8 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     );
     let store = core.database.store.clone();
     let alerts = alerts::open(&config.alerts, store, &status, &stopped, &mut tasks)?;
-    let state = WebState {
-        store: core.database.store.clone(),
-        status,
-        alerts,
-        demo,
-        clock: || now().seconds(),
-    };
+    let state =
+        WebState { store: core.database.store.clone(), status, alerts, demo, clock: || now().seconds() };
     let routes = Router::new()
         .merge(http::router(intake.clone(), HttpOptions::default()))
         .merge(replay_route(core.database.store.clone(), intake))

@@ -148,7 +148,8 @@ impl Alerts {
             if let Way::Email { to, .. } = &channel.way
                 && !(1..=ADDRESSES_MAX).contains(&to.len())
             {
-                let message = format!("channel `{}`: `to` takes 1 to {ADDRESSES_MAX} addresses", channel.name);
+                let message =
+                    format!("channel `{}`: `to` takes 1 to {ADDRESSES_MAX} addresses", channel.name);
                 return Err(("alerts.channels", message));
             }
         }

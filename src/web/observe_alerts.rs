@@ -79,7 +79,12 @@ impl Collector for AlertGauges {
         if let Some(at) = self.board.at {
             let gauge = ConstGauge::new(at.seconds());
             let help = "When the rules were evaluated last, in seconds since 1970";
-            gauge.encode(encoder.encode_descriptor("alerts_evaluated_at", help, None, gauge.metric_type())?)?;
+            gauge.encode(encoder.encode_descriptor(
+                "alerts_evaluated_at",
+                help,
+                None,
+                gauge.metric_type(),
+            )?)?;
         }
         Ok(())
     }

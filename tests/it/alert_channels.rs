@@ -112,12 +112,22 @@ fn settings(place: &Place, http: u16, smtp: u16) -> String {
         write!(text, "[[alerts.channels]]\nname = \"{name}\"\nkind = \"{kind}\"\n{rest}\n").unwrap();
     };
     let endpoint = format!("endpoint = \"http://127.0.0.1:{http}\"");
-    channel("mail", "email", &format!("from = \"relaylens@example.com\"\nto = [\"team@example.com\"]\nsmtp = \"smtp://127.0.0.1:{smtp}\""));
+    channel(
+        "mail",
+        "email",
+        &format!(
+            "from = \"relaylens@example.com\"\nto = [\"team@example.com\"]\nsmtp = \"smtp://127.0.0.1:{smtp}\""
+        ),
+    );
     channel("chat", "slack", &format!("url = {}", file("slack.url")));
     channel("rooms", "teams", &format!("url = {}", file("teams.url")));
     channel("pager", "pagerduty", &format!("key = {}\n{endpoint}", file("pager.key")));
     channel("genie", "opsgenie", &format!("key = {}\n{endpoint}", file("genie.key")));
-    channel("hook", "webhook", &format!("url = \"http://127.0.0.1:{http}/hook\"\nkey = {}", file("hook.key")));
+    channel(
+        "hook",
+        "webhook",
+        &format!("url = \"http://127.0.0.1:{http}/hook\"\nkey = {}", file("hook.key")),
+    );
     text
 }
 
@@ -204,7 +214,10 @@ fn check_hook(told: &[Posted]) {
         assert_eq!(signed, signature("s3cret-hmac", stamp, &posted.body));
     }
     let last = told.last().unwrap().json();
-    assert_eq!((&last["version"], &last["status"], &last["receiver"]), (&json!("4"), &json!("resolved"), &json!("hook")));
+    assert_eq!(
+        (&last["version"], &last["status"], &last["receiver"]),
+        (&json!("4"), &json!("resolved"), &json!("hook"))
+    );
     assert_eq!(last["alerts"][0]["labels"]["source"], "broken");
     assert_eq!(last["externalURL"], "https://relaylens.example");
     assert_ne!(last["alerts"][0]["endsAt"], "0001-01-01T00:00:00Z");
@@ -220,7 +233,10 @@ fn check_pager(told: &[Posted]) {
 fn check_mails(mails: &[String]) {
     assert!((1..=2).contains(&mails.len()), "{mails:#?}");
     let header = |mail: &str, name: &str| {
-        mail.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in {mail}")).to_owned()
+        mail.lines()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_else(|| panic!("no {name} in {mail}"))
+            .to_owned()
     };
     let last = mails.last().unwrap();
     assert!(header(last, "Subject:").contains("[resolved] Items cannot be read"), "{last}");
@@ -270,7 +286,8 @@ async fn settings_that_cannot_be_used_are_told_before_the_start() {
     place.set(&text);
     assert!(place.run_badly("check-config", &[]).contains("channel `pager`: secret file"));
     settings(&place, 1, 1);
-    fs::write(place.file("rules.toml"), RULES.replace("severity", "channels = [\"nowhere\"]\nseverity")).unwrap();
+    fs::write(place.file("rules.toml"), RULES.replace("severity", "channels = [\"nowhere\"]\nseverity"))
+        .unwrap();
     assert!(place.run_badly("check-config", &[]).contains("`unreadable` names channel `nowhere`"));
     fs::write(place.file("rules.toml"), RULES).unwrap();
     let shown = place.run_well("check-config", &[]);

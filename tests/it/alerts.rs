@@ -54,7 +54,9 @@ fn recorded() -> &'static [Event] {
         let mut classifier = Classifier::new(BounceRules::shipped(), CACHE_ENTRIES);
         let (mut offset, mut found, mut all) = (0, Vec::new(), Vec::new());
         for line in log.lines() {
-            reader.read(&Item { source: &source, bytes: line.as_bytes(), offset, received }, &mut found).unwrap();
+            reader
+                .read(&Item { source: &source, bytes: line.as_bytes(), offset, received }, &mut found)
+                .unwrap();
             offset += line.len() as u64 + 1;
             all.append(&mut found);
         }
@@ -113,7 +115,8 @@ async fn world(fault: Fault, weekly: Fault) -> (Store, Client) {
         let first = number + 1;
         for (index, recorded) in (0_u64..).zip(recorded()) {
             for copy in 0..COPIES {
-                let seed = mixed(index.wrapping_mul(1_000_003) + copy * 7_919 + week.unsigned_abs() * 104_729);
+                let seed =
+                    mixed(index.wrapping_mul(1_000_003) + copy * 7_919 + week.unsigned_abs() * 104_729);
                 // About one message of eight is missing, another one each week.
                 if seed % 8 == 0 {
                     continue;
@@ -185,7 +188,9 @@ async fn check(store: &Store, rule: &str, label: (&str, &str)) -> Incident {
         incident.rule == rule && incident.labels.get(label.0).is_some_and(|value| value == label.1)
     };
     let found = after[..2].iter().flatten().find(is_it);
-    found.unwrap_or_else(|| panic!("`{rule}` of {label:?} does not fire within two evaluations: {all:?}")).clone()
+    found
+        .unwrap_or_else(|| panic!("`{rule}` of {label:?} does not fire within two evaluations: {all:?}"))
+        .clone()
 }
 
 #[track_caller]
@@ -199,8 +204,14 @@ fn names_contributor(incident: &Incident, dimension: &str, value: &str) {
 async fn deferrals_that_spike_at_one_provider_are_told_with_the_reply() {
     let (store, _) = world(
         |event, seed| {
-            if event.mailbox_provider == "google" && event.event_type == EventType::Delivered && seed % 10 < 7 {
-                refuse(event, EventType::Deferred, BounceType::Soft, "421 4.7.28 unusual rate of mail from your IP");
+            if event.mailbox_provider == "google" && event.event_type == EventType::Delivered && seed % 10 < 7
+            {
+                refuse(
+                    event,
+                    EventType::Deferred,
+                    BounceType::Soft,
+                    "421 4.7.28 unusual rate of mail from your IP",
+                );
             }
             Some(())
         },
@@ -280,7 +291,10 @@ async fn a_new_source_in_dmarc_reports_is_told_with_its_address() {
     let (store, client) = world(untouched, untouched).await;
     report(&client).await;
     let alerts = alerts(&store);
-    assert_eq!(names(&fired(alerts.evaluate(Timestamp::from_seconds(FAULT)).await.unwrap())), Vec::<String>::new());
+    assert_eq!(
+        names(&fired(alerts.evaluate(Timestamp::from_seconds(FAULT)).await.unwrap())),
+        Vec::<String>::new()
+    );
     let sql = format!(
         "INSERT INTO dmarc_records (day, policy_domain, source_ip, messages, is_dkim_aligned, is_spf_aligned, \
          header_from, reporter, report_key, standing, received_time) VALUES (toDate(toDateTime({FAULT} - 3600, 'UTC')), \
@@ -351,7 +365,8 @@ async fn incidents_go_on_after_a_restart_and_are_resolved() {
     .await;
     let at = |step: i64| Timestamp::from_seconds(FAULT + step * QUARTER);
     let first = alerts(&store);
-    let spikes = |incidents: Vec<Incident>| incidents.into_iter().filter(|i| i.rule == "deferral_spike").count();
+    let spikes =
+        |incidents: Vec<Incident>| incidents.into_iter().filter(|i| i.rule == "deferral_spike").count();
     let mut steps = first.evaluate(at(1)).await.unwrap();
     steps.extend(first.evaluate(at(2)).await.unwrap());
     assert_eq!(spikes(fired(steps)), 1);
@@ -364,7 +379,8 @@ async fn incidents_go_on_after_a_restart_and_are_resolved() {
     for step in 4..=8 {
         ended.extend(second.evaluate(at(step)).await.unwrap());
     }
-    let resolved = ended.into_iter().filter(|(_, step)| *step == IncidentStep::Resolved).map(|(i, _)| i).collect();
+    let resolved =
+        ended.into_iter().filter(|(_, step)| *step == IncidentStep::Resolved).map(|(i, _)| i).collect();
     assert_eq!(spikes(resolved), 1);
     // A third program finds its time and does not count it as usual next week.
     let history = alerts(&store).history(FAULT, 10).await.unwrap();

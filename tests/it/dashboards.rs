@@ -40,7 +40,16 @@ async fn each_statement_of_the_clickhouse_dashboard_runs() {
         let (mut filled, mut rest) = (String::new(), sql.as_str());
         while let Some((before, after)) = rest.split_once("$__timeFilter(") {
             let mut depth = 1;
-            let end = after.find(|c| { depth += match c { '(' => 1, ')' => -1, _ => 0 }; depth == 0 }).unwrap();
+            let end = after
+                .find(|c| {
+                    depth += match c {
+                        '(' => 1,
+                        ')' => -1,
+                        _ => 0,
+                    };
+                    depth == 0
+                })
+                .unwrap();
             let column = &after[..end];
             filled += &format!("{before}({column} >= toDateTime(0) AND {column} <= toDateTime(2000000000))");
             rest = &after[end + 1..];
@@ -63,7 +72,9 @@ async fn each_metric_is_exported() {
     let log = repository("tests/data/postfix/mx.maillog");
     place.run_well("import", &["--format", "postfix", "--source", "lab", log.to_str().unwrap()]);
     let server = place.serve().await;
-    server.post("/v1/in/postfix?source=lab", "Nov 21 18:00:00 mx1 postfix/qmgr[1]: 0123456789: removed\n").await;
+    server
+        .post("/v1/in/postfix?source=lab", "Nov 21 18:00:00 mx1 postfix/qmgr[1]: 0123456789: removed\n")
+        .await;
     let begun = Instant::now();
     let shown = loop {
         let shown = server.text("/metrics").await;

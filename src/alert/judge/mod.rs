@@ -98,7 +98,11 @@ pub(super) fn judge(rule: &Rule, reading: &Reading) -> Judgement {
     };
     let by_limits = limits(rule, reading, value);
     let Some(baseline) = &rule.baseline else {
-        return Judgement { verdict: by_limits.unwrap_or(Verdict::Unknown), value, expected: allowed(rule, reading) };
+        return Judgement {
+            verdict: by_limits.unwrap_or(Verdict::Unknown),
+            value,
+            expected: allowed(rule, reading),
+        };
     };
     let expected = expect(measure, baseline, reading);
     let by_baseline = expected.map(|expected| against(rule, baseline, reading, value, expected));
@@ -186,11 +190,8 @@ fn against(rule: &Rule, baseline: &Baseline, reading: &Reading, value: f64, expe
     let is_fall = baseline.direction != Direction::Up && value < expected.low;
     let is_rise = baseline.direction != Direction::Down && value > expected.high;
     // Mail that has stopped is no longer there to be counted: what was expected must be enough.
-    let volume = if measure == Measure::Count && !is_rise {
-        Sample::count(expected.middle)
-    } else {
-        reading.now
-    };
+    let volume =
+        if measure == Measure::Count && !is_rise { Sample::count(expected.middle) } else { reading.now };
     if !is_enough(rule, volume) {
         return Verdict::Unknown;
     }

@@ -40,8 +40,9 @@ fn one_failure_of_five_says_nothing() {
 
 #[test]
 fn a_peak_of_every_monday_is_usual() {
-    let mondays: Vec<_> =
-        [310.0, 290.0, 330.0, 280.0, 300.0, 320.0, 270.0, 305.0].map(|part| Sample::share(part, 1_000.0)).into();
+    let mondays: Vec<_> = [310.0, 290.0, 330.0, 280.0, 300.0, 320.0, 270.0, 305.0]
+        .map(|part| Sample::share(part, 1_000.0))
+        .into();
     check("deferral_spike", Sample::share(330.0, 1_000.0), &mondays, Verdict::Clear);
 }
 

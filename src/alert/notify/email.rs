@@ -4,9 +4,9 @@
 //! out-of-office answers).
 
 use crate::alert::chart::Picture;
+use crate::alert::notify::NotifyError;
 use crate::alert::notify::http::{ANSWER_TIMEOUT, causes};
 use crate::alert::notify::message::Message;
-use crate::alert::notify::NotifyError;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, Mailboxes, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -122,7 +122,9 @@ mod tests {
         };
         assert_eq!(line(&fires, "References:"), line(&ended, "References:"));
         assert!(line(&fires, "Message-ID:").contains("cdef-2@example.com"), "{fires}");
-        assert!(fires.contains("Auto-Submitted: auto-generated") && fires.contains("Content-Type: image/png"));
+        assert!(
+            fires.contains("Auto-Submitted: auto-generated") && fires.contains("Content-Type: image/png")
+        );
     }
 
     #[tokio::test]

@@ -40,17 +40,19 @@ impl Poster {
         for (name, value) in post.headers {
             request = request.header(name, value);
         }
-        let request = request
-            .body(Full::from(post.body))
-            .map_err(|_| NotifyError::Settings("its URL or key has characters that no request can hold".to_owned()))?;
+        let request = request.body(Full::from(post.body)).map_err(|_| {
+            NotifyError::Settings("its URL or key has characters that no request can hold".to_owned())
+        })?;
         let exchange = async {
-            let answer = self.0.request(request).await.map_err(|fault| NotifyError::Unreachable(causes(&fault)))?;
+            let answer =
+                self.0.request(request).await.map_err(|fault| NotifyError::Unreachable(causes(&fault)))?;
             let status = answer.status();
             if status.is_success() {
                 return Ok(());
             }
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-            let said = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
+            let said =
+                body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
             let said = said.chars().filter(|c| !c.is_control()).take(ANSWER_CHARS_SHOWN).collect();
             Err(NotifyError::Refused { status: status.as_u16(), said })
         };

@@ -162,7 +162,9 @@ pub(super) fn example(step: IncidentStep, state: IncidentState) -> Message {
         expected: Some(Expected { low: 0.0, middle: 0.02, high: 0.04 }),
         contributors: vec![Contributor { dimension: "ip".into(), value: "192.0.2.7".into(), share: 0.93 }],
         note: String::new(),
-        series: (0..96).map(|step| (1_794_268_800 + step * 900, if step < 90 { 0.02 } else { 0.3 })).collect(),
+        series: (0..96)
+            .map(|step| (1_794_268_800 + step * 900, if step < 90 { 0.02 } else { 0.3 }))
+            .collect(),
     };
     let at = Timestamp::from_seconds(1_794_268_800);
     let mut incident = Incident::begin(0x0123_4567_89ab_cdef, &rule, labels, finding, at);
@@ -188,7 +190,12 @@ mod tests {
     #[test]
     fn the_text_names_the_band_and_what_contributes() {
         let text = example(IncidentStep::Firing, IncidentState::Firing).lines().join("\n");
-        for part in ["34.2 % of 1310 attempts", "expected: at most 4.0 %", "ip 192.0.2.7: 93 %", "since 2026-11-10 00:00 UTC"] {
+        for part in [
+            "34.2 % of 1310 attempts",
+            "expected: at most 4.0 %",
+            "ip 192.0.2.7: 93 %",
+            "since 2026-11-10 00:00 UTC",
+        ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
     }

@@ -77,7 +77,8 @@ impl Channels {
     /// [`ChannelError`], with the channel and what to change.
     pub fn load(settings: &Alerts, poster: Poster) -> Result<Self, ChannelError> {
         let all = settings.channels.iter().map(|channel| {
-            let sender = sender(channel).map_err(|fault| ChannelError { channel: channel.name.clone(), fault })?;
+            let sender =
+                sender(channel).map_err(|fault| ChannelError { channel: channel.name.clone(), fault })?;
             Ok((channel.name.clone(), sender))
         });
         let external_url = settings.external_url.clone();
@@ -142,7 +143,11 @@ fn sender(channel: &Channel) -> Result<Sender, String> {
 fn address(url: String) -> Result<String, String> {
     let is_known = url.starts_with("https://") || url.starts_with("http://");
     let can_be_asked = url.parse::<hyper::Uri>().is_ok_and(|uri| uri.host().is_some());
-    if is_known && can_be_asked { Ok(url) } else { Err("its URL must begin with https:// or http://".to_owned()) }
+    if is_known && can_be_asked {
+        Ok(url)
+    } else {
+        Err("its URL must begin with https:// or http://".to_owned())
+    }
 }
 
 fn secret(from: &SecretFrom) -> Result<String, String> {

@@ -140,8 +140,18 @@ impl Outbox {
             let (Ok(incident), Some(kind)) =
                 (serde_json::from_str::<Incident>(&step.body), IncidentStep::from_name(&step.step))
             else {
-                tracing::error!(incident = step.incident_id, "a stored incident cannot be read; nobody is told of it");
-                rows.extend(row(&step, &channel, attempts + 1, now, DeliveryState::GivenUp, "cannot be read"));
+                tracing::error!(
+                    incident = step.incident_id,
+                    "a stored incident cannot be read; nobody is told of it"
+                );
+                rows.extend(row(
+                    &step,
+                    &channel,
+                    attempts + 1,
+                    now,
+                    DeliveryState::GivenUp,
+                    "cannot be read",
+                ));
                 continue;
             };
             let message = Message::new(incident, kind, Timestamp(step.at_us), self.channels.external_url());
@@ -256,7 +266,11 @@ mod tests {
     }
 
     /// The steps that are due, and those that are over with their state.
-    fn check(steps: Vec<StepToTell>, attempts: &[DeliveryAttempt], now: i64) -> (Vec<u32>, Vec<(u32, DeliveryState)>) {
+    fn check(
+        steps: Vec<StepToTell>,
+        attempts: &[DeliveryAttempt],
+        now: i64,
+    ) -> (Vec<u32>, Vec<(u32, DeliveryState)>) {
         let (due, over) = sort(steps, attempts, Timestamp::from_seconds(now));
         let due = due.into_values().flatten().map(|due| due.step.seq).collect();
         (due, over.into_iter().map(|row| (row.seq, row.state)).collect())
@@ -275,7 +289,10 @@ mod tests {
     fn after_an_outage_only_the_newest_step_goes_out() {
         let steps = vec![step(1, 0), step(2, 10), step(3, 20)];
         let superseded = |seq| (seq, DeliveryState::Superseded);
-        assert_eq!(check(steps, &[attempt(1, 3, DeliveryState::Failed, 20)], 30), (vec![3], vec![superseded(1), superseded(2)]));
+        assert_eq!(
+            check(steps, &[attempt(1, 3, DeliveryState::Failed, 20)], 30),
+            (vec![3], vec![superseded(1), superseded(2)])
+        );
     }
 
     #[test]
@@ -286,7 +303,9 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_quarter_of_an_hour() {
-        let pause = |n| row(&step(1, 0), "team", n, Timestamp(0), DeliveryState::Failed, "").unwrap().next_at.seconds();
+        let pause = |n| {
+            row(&step(1, 0), "team", n, Timestamp(0), DeliveryState::Failed, "").unwrap().next_at.seconds()
+        };
         assert_eq!([1, 2, 3, 7, 60].map(pause), [15, 30, 60, 900, 900]);
     }
 

@@ -62,7 +62,9 @@ pub(super) fn teams(url: &str, message: &Message) -> Post {
     let mut body = vec![json!({
         "type": "TextBlock", "size": "medium", "weight": "bolder", "wrap": true, "color": colour, "text": message.subject(),
     })];
-    body.extend(message.lines().into_iter().map(|line| json!({ "type": "TextBlock", "wrap": true, "text": line })));
+    body.extend(
+        message.lines().into_iter().map(|line| json!({ "type": "TextBlock", "wrap": true, "text": line })),
+    );
     let actions: Vec<Value> = message
         .link
         .iter()
@@ -161,7 +163,8 @@ pub(super) fn webhook(url: &str, receiver: &str, key: Option<&str>, message: &Me
         "startsAt": incident.fired.unwrap_or(incident.began).to_string(), "endsAt": ends,
         "generatorURL": link, "fingerprint": format!("{:016x}", incident.id >> 64),
     });
-    let external = message.link.as_deref().and_then(|link| link.split_once("/alerts/")).map_or("", |(base, _)| base);
+    let external =
+        message.link.as_deref().and_then(|link| link.split_once("/alerts/")).map_or("", |(base, _)| base);
     let body = json!({
         "version": "4", "groupKey": format!("{{}}:{{incident=\"{:032x}\"}}", incident.id), "truncatedAlerts": 0,
         "status": status, "receiver": receiver, "groupLabels": { "alertname": incident.rule },
@@ -214,7 +217,8 @@ mod tests {
 
     #[test]
     fn pagerduty_triggers_and_resolves_by_one_key() {
-        let (fires, ended) = (pagerduty("https://pd.test/", "key", &fires()), pagerduty("https://pd.test", "key", &ended()));
+        let (fires, ended) =
+            (pagerduty("https://pd.test/", "key", &fires()), pagerduty("https://pd.test", "key", &ended()));
         assert_eq!((fires.url.as_str(), &fires.url), ("https://pd.test/v2/enqueue", &ended.url));
         let (fires, ended) = (body(&fires), body(&ended));
         assert_eq!((&fires["event_action"], &ended["event_action"]), (&json!("trigger"), &json!("resolve")));
@@ -239,7 +243,18 @@ mod tests {
     fn the_webhook_has_alertmanager_s_shape_and_a_signature() {
         let made = webhook("https://hook.test", "ops", Some("s3cret"), &fires(), 1_700_000_000);
         let shown = body(&made);
-        for field in ["version", "groupKey", "truncatedAlerts", "status", "receiver", "groupLabels", "commonLabels", "commonAnnotations", "externalURL", "alerts"] {
+        for field in [
+            "version",
+            "groupKey",
+            "truncatedAlerts",
+            "status",
+            "receiver",
+            "groupLabels",
+            "commonLabels",
+            "commonAnnotations",
+            "externalURL",
+            "alerts",
+        ] {
             assert!(!shown[field].is_null(), "{field}");
         }
         assert_eq!((&shown["version"], &shown["status"]), (&json!("4"), &json!("firing")));

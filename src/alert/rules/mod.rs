@@ -231,10 +231,11 @@ impl Rule {
         if !self.metric.has_dimensions() && !self.by.is_empty() {
             return Err("this metric has labels of its own: leave `by` out");
         }
-        if self.metric == Metric::LatencyP95
-            && (self.by.len() > 1 || self.by.contains(&Dimension::Campaign))
+        if self.metric == Metric::LatencyP95 && (self.by.len() > 1 || self.by.contains(&Dimension::Campaign))
         {
-            return Err("latencies are kept by one dimension, and not by campaign: leave `by` out or shorten it");
+            return Err(
+                "latencies are kept by one dimension, and not by campaign: leave `by` out or shorten it",
+            );
         }
         if !(WINDOW_S_MIN..=WINDOW_S_MAX).contains(&self.window.seconds()) {
             return Err("`window` takes 5m to 7d");

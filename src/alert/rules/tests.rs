@@ -42,7 +42,9 @@ fn faults_name_the_rule_and_what_to_change() {
     check(&OWN.replace("above = 0.5\n", ""), "needs `above`, `below` or `baseline`");
     check(&OWN.repeat(2), "stands there twice");
     check(&OWN.replace("above = 0.5", "by = [\"ip\", \"pool\", \"stream\"]\nabove = 0.5"), "at most two");
-    let lag = OWN.replace("\"block\"", "\"ingest_lag\"").replace("above = 0.5", "baseline = { direction = \"up\", change = 0.5 }");
+    let lag = OWN
+        .replace("\"block\"", "\"ingest_lag\"")
+        .replace("above = 0.5", "baseline = { direction = \"up\", change = 0.5 }");
     check(&lag, "no history");
 }
 

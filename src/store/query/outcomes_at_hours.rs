@@ -14,10 +14,11 @@ use serde::Deserialize;
 /// least.
 const ROWS_MAX: u32 = 80_000;
 
-const TOTALS: &str = "totals_minute\nWHERE minute >= toDateTime({from_unix:Int64}) AND minute < toDateTime({to_unix:Int64})\n";
-const MINUTES: &str = "events_minute\nWHERE minute >= toDateTime({from_unix:Int64}) AND minute < toDateTime({to_unix:Int64})\n";
-const VALUES: &str =
-    "values_hour AS one\nWHERE one.dimension = {dimension:String} AND hour IN {hours:Array(DateTime('UTC'))}\n";
+const TOTALS: &str =
+    "totals_minute\nWHERE minute >= toDateTime({from_unix:Int64}) AND minute < toDateTime({to_unix:Int64})\n";
+const MINUTES: &str =
+    "events_minute\nWHERE minute >= toDateTime({from_unix:Int64}) AND minute < toDateTime({to_unix:Int64})\n";
+const VALUES: &str = "values_hour AS one\nWHERE one.dimension = {dimension:String} AND hour IN {hours:Array(DateTime('UTC'))}\n";
 const HOURS: &str = "events_hour\nWHERE hour IN {hours:Array(DateTime('UTC'))}\n";
 const CAMPAIGNS: &str = "campaigns_hour\nWHERE hour IN {hours:Array(DateTime('UTC'))}\n";
 

@@ -93,7 +93,8 @@ async fn annotate(site: SharedSite, body: Bytes) -> Result<(StatusCode, Json<Not
         .map_err(|fault| refused(format!("the body is no annotation: {fault}")))?;
     let time = |text: &Option<String>| {
         let read = |text: &String| {
-            Timestamp::parse_rfc3339(text).map_err(|_| refused(format!("`{text}` is no time such as 2026-01-31T12:00:00Z")))
+            Timestamp::parse_rfc3339(text)
+                .map_err(|_| refused(format!("`{text}` is no time such as 2026-01-31T12:00:00Z")))
         };
         text.as_ref().map(read).transpose()
     };

@@ -11,7 +11,7 @@ use crate::alert::notify::{band_words, contributor_words, labels_words, minute, 
 use crate::alert::{Alerts, Board, Incident, Rule, RuleView, Verdict};
 use crate::model::alert::{IncidentState, Metric, Severity};
 use crate::store::StoreError;
-use crate::store::query::{AnnotationOf, Dimension, DeliveryAttempt, TimeRange};
+use crate::store::query::{AnnotationOf, DeliveryAttempt, Dimension, TimeRange};
 use crate::web::error::PageError;
 use crate::web::format;
 use crate::web::params::Link;
@@ -158,7 +158,8 @@ fn path(incident: &Incident) -> String {
 
 fn card(incident: &Incident) -> Card {
     let finding = &incident.finding;
-    let acknowledged = incident.acknowledged.as_ref().map(|by| format!("acknowledged by {}: {}", by.by, by.comment));
+    let acknowledged =
+        incident.acknowledged.as_ref().map(|by| format!("acknowledged by {}: {}", by.by, by.comment));
     let muted = incident.muted.clone().map(|why| format!("not told: {why}"));
     let reopened = (incident.reopened > 0).then(|| format!("reopened {} times", incident.reopened));
     Card {
@@ -234,8 +235,13 @@ fn history_table(history: &[Incident]) -> Table {
             Cell::text(top.unwrap_or_default()),
         ])
     };
-    Table::new("Incidents of the last 30 days", columns, fired.map(row).collect(), "No incident in the last 30 days.")
-        .scrolling()
+    Table::new(
+        "Incidents of the last 30 days",
+        columns,
+        fired.map(row).collect(),
+        "No incident in the last 30 days.",
+    )
+    .scrolling()
 }
 
 /// What a rule asks, in words.
@@ -274,11 +280,20 @@ fn rules(alerts: &Alerts, board: &Board) -> Table {
         board.rules.iter().map(|view| (view.name.as_str(), view)).collect();
     let row = |rule: &Rule| {
         let by = rule.by.iter().map(|by: &Dimension| by.name()).collect::<Vec<_>>().join(" and ");
-        let watches = if by.is_empty() { rule.metric.words().to_owned() } else { format!("{} by {by}", rule.metric.words()) };
+        let watches = if by.is_empty() {
+            rule.metric.words().to_owned()
+        } else {
+            format!("{} by {by}", rule.metric.words())
+        };
         let view = views.get(rule.name.as_str());
-        let told = if rule.channels.is_empty() { "all channels".to_owned() } else { rule.channels.join(", ") };
+        let told =
+            if rule.channels.is_empty() { "all channels".to_owned() } else { rule.channels.join(", ") };
         let (now, tone) = now_cell(rule, view.copied());
-        let least = if rule.min_volume > 0 { format!("at least {} messages", rule.min_volume) } else { String::new() };
+        let least = if rule.min_volume > 0 {
+            format!("at least {} messages", rule.min_volume)
+        } else {
+            String::new()
+        };
         Row::new(vec![
             Cell::text(&rule.title).sub(format!("{}, {}", rule.name, rule.severity)),
             Cell::text(watches).sub(least),
@@ -333,9 +348,10 @@ fn channels(alerts: &Alerts, deliveries: &[DeliveryAttempt]) -> Vec<ChannelCard>
         let last = deliveries.iter().find(|delivery| delivery.channel == name);
         let (last, tone) = match last {
             None => ("nothing sent in 30 days".to_owned(), "info"),
-            Some(last) if last.error.is_empty() => {
-                (format!("{} {}", last.state.replace('_', " "), format::minute(last.at_us / 1_000_000)), "good")
-            }
+            Some(last) if last.error.is_empty() => (
+                format!("{} {}", last.state.replace('_', " "), format::minute(last.at_us / 1_000_000)),
+                "good",
+            ),
             Some(last) => (format!("{}: {}", last.state.replace('_', " "), last.error), "bad"),
         };
         ChannelCard { name: name.to_owned(), last, tone }
@@ -352,10 +368,8 @@ fn delivery_table(deliveries: &[DeliveryAttempt], history: &[Incident]) -> Table
         Column::number("Attempts"),
         Column::text("What it said"),
     ];
-    let titles: BTreeMap<String, &Incident> = history
-        .iter()
-        .map(|incident| (uuid::Uuid::from_u128(incident.id).to_string(), incident))
-        .collect();
+    let titles: BTreeMap<String, &Incident> =
+        history.iter().map(|incident| (uuid::Uuid::from_u128(incident.id).to_string(), incident)).collect();
     let row = |delivery: &DeliveryAttempt| {
         let incident = titles.get(&delivery.incident_id);
         let title = incident.map_or("an older incident".to_owned(), |incident| {
@@ -373,7 +387,8 @@ fn delivery_table(deliveries: &[DeliveryAttempt], history: &[Incident]) -> Table
         ])
     };
     let rows = deliveries.iter().map(row).collect();
-    Table::new("Messages to channels", columns, rows, "Nobody has been told anything in the last 30 days.").scrolling()
+    Table::new("Messages to channels", columns, rows, "Nobody has been told anything in the last 30 days.")
+        .scrolling()
 }
 
 fn annotation_table(annotations: &[AnnotationOf]) -> Table {
@@ -392,7 +407,12 @@ fn annotation_table(annotations: &[AnnotationOf]) -> Table {
             Cell::text(&annotation.author).sub(annotation.kind.clone()),
         ])
     };
-    Table::new("Annotations", columns, annotations.iter().rev().map(row).collect(), "Nothing was noted in the last 30 days.")
+    Table::new(
+        "Annotations",
+        columns,
+        annotations.iter().rev().map(row).collect(),
+        "Nothing was noted in the last 30 days.",
+    )
 }
 
 /// A metric's words with a capital, for a heading.

@@ -54,15 +54,25 @@ struct Kind {
     picks: usize,
 }
 
-const fn change(fits: fn(scenario::Combination, usize) -> bool, change: fn(&mut scenario::Rates, f64)) -> Option<Change> {
+const fn change(
+    fits: fn(scenario::Combination, usize) -> bool,
+    change: fn(&mut scenario::Rates, f64),
+) -> Option<Change> {
     Some(Change { fits, change, is_weekly: false })
 }
 
 /// A relay of middle size.
 const DAILY: f64 = 200_000.0;
 
-const CALM: Kind =
-    Kind { name: "", told_by: &[], change: None, new_source: false, daily: DAILY, strength: (0.0, 1.0), picks: 1 };
+const CALM: Kind = Kind {
+    name: "",
+    told_by: &[],
+    change: None,
+    new_source: false,
+    daily: DAILY,
+    strength: (0.0, 1.0),
+    picks: 1,
+};
 
 const KINDS: [Kind; 12] = [
     Kind {
@@ -76,7 +86,10 @@ const KINDS: [Kind; 12] = [
     Kind {
         name: "block of one address at one provider",
         told_by: &[Metric::Block],
-        change: change(|mail, pick| mail.provider == 1 && mail.stream * 2 + mail.ip == pick, |rates, by| rates.block += by),
+        change: change(
+            |mail, pick| mail.provider == 1 && mail.stream * 2 + mail.ip == pick,
+            |rates, by| rates.block += by,
+        ),
         strength: (0.5, 1.0),
         picks: 6,
         ..CALM
@@ -193,12 +206,21 @@ async fn scenarios(asked: &Alerts) -> anyhow::Result<()> {
             by_plain += compare(kind, seed, number, &plain).await;
         }
         let told = |score: Score| {
-            if kind.told_by.is_empty() { "-".to_owned() } else { format!("{}/{}", score.told, score.scenarios) }
+            if kind.told_by.is_empty() {
+                "-".to_owned()
+            } else {
+                format!("{}/{}", score.told, score.scenarios)
+            }
         };
         writeln!(
             out,
             "{:<40} {:>9}  {:>8} {:>8}  {:>8} {:>8}",
-            kind.name, by_rules.scenarios, told(by_rules), by_rules.wrong, told(by_plain), by_plain.wrong
+            kind.name,
+            by_rules.scenarios,
+            told(by_rules),
+            by_rules.wrong,
+            told(by_plain),
+            by_plain.wrong
         )?;
         if !kind.told_by.is_empty() {
             all_rules.told += by_rules.told;
@@ -234,7 +256,8 @@ fn percent(part: u64, whole: u64) -> f64 {
 fn world(kind: &Kind, seed: u64, number: u64) -> World {
     // By day and in the evening, on any day of the week but where the rhythm itself is the point.
     let hour = 8 + (seed % 12).cast_signed();
-    let day = if kind.change.is_some_and(|change| change.is_weekly) { 0 } else { (seed / 12 % 5).cast_signed() };
+    let day =
+        if kind.change.is_some_and(|change| change.is_weekly) { 0 } else { (seed / 12 % 5).cast_signed() };
     let step = (number % 6) as f64 / 5.0;
     World {
         seed,

@@ -8,8 +8,8 @@ use crate::alert::{Figures, Labels, Reading, Sample};
 use crate::model::alert::Metric;
 use crate::store::StoreError;
 use crate::store::query::{
-    Dimension, Filter, Latencies, Outcomes, OutcomesAt, OutcomesAtHour, OutcomesOfKeys, ResponseRow, ShareAtHour,
-    TimeRange,
+    Dimension, Filter, Latencies, Outcomes, OutcomesAt, OutcomesAtHour, OutcomesOfKeys, ResponseRow,
+    ShareAtHour, TimeRange,
 };
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -107,7 +107,10 @@ impl World {
     /// Of the daily mail, the part that is sent in an hour: mornings and evenings, less at weekends.
     fn rhythm(unix: i64, stream: usize) -> f64 {
         let (hour, day) = (unix.div_euclid(HOUR_S).rem_euclid(24), unix.div_euclid(86_400).rem_euclid(7));
-        let by_hour = [1.0, 0.7, 0.5, 0.5, 0.6, 1.0, 2.0, 4.0, 6.5, 7.5, 7.0, 6.5, 5.5, 5.5, 5.5, 5.5, 5.5, 6.0, 6.5, 6.5, 5.0, 3.5, 2.5, 1.5];
+        let by_hour = [
+            1.0, 0.7, 0.5, 0.5, 0.6, 1.0, 2.0, 4.0, 6.5, 7.5, 7.0, 6.5, 5.5, 5.5, 5.5, 5.5, 5.5, 6.0, 6.5,
+            6.5, 5.0, 3.5, 2.5, 1.5,
+        ];
         // 1970 began on a Thursday.
         let weekend = if matches!(day, 2 | 3) { [0.8, 0.3, 0.4][stream] } else { 1.0 };
         let index = usize::try_from(hour).unwrap_or(0);
@@ -124,7 +127,9 @@ impl World {
         };
         // No two weeks are alike: five percent up or down, for each stream its own.
         let week = at.div_euclid(WEEK_S).unsigned_abs();
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed ^ week.wrapping_mul(0x9e37_79b9) ^ (mail.stream as u64) << 40);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(
+            self.seed ^ week.wrapping_mul(0x9e37_79b9) ^ (mail.stream as u64) << 40,
+        );
         rates.volume *= 1.0 + rng.random_range(-0.05..0.05);
         rates.deferral *= rng.random_range(0.7..1.3);
         if let Some(change) = self.change
@@ -140,7 +145,11 @@ impl World {
     fn is_changed(&self, at: i64) -> bool {
         let (first, later) = (at >= self.begins, at.rem_euclid(WEEK_S) >= self.begins.rem_euclid(WEEK_S));
         let is_weekly = self.change.is_some_and(|change| change.is_weekly);
-        if is_weekly { later && at.rem_euclid(WEEK_S) < self.begins.rem_euclid(WEEK_S) + 3 * HOUR_S } else { first }
+        if is_weekly {
+            later && at.rem_euclid(WEEK_S) < self.begins.rem_euclid(WEEK_S) + 3 * HOUR_S
+        } else {
+            first
+        }
     }
 
     /// What happened in a time short enough for one rate.
@@ -185,7 +194,12 @@ impl World {
         sum
     }
 
-    fn grouped(&self, filter: &Filter, by: &[Dimension], range: TimeRange) -> BTreeMap<Vec<String>, Outcomes> {
+    fn grouped(
+        &self,
+        filter: &Filter,
+        by: &[Dimension],
+        range: TimeRange,
+    ) -> BTreeMap<Vec<String>, Outcomes> {
         let mut sums = BTreeMap::<_, Outcomes>::new();
         for mail in Combination::all().filter(|mail| mail.fits(filter)) {
             let keys = by.iter().map(|dimension| mail.value(*dimension)).collect();
@@ -229,7 +243,10 @@ impl Figures for World {
         let mut rows = Vec::new();
         for hour_unix in hours.iter().copied() {
             // What has not happened yet is not counted: the scenario is asked up to its end alone.
-            let range = TimeRange { from_unix: hour_unix, to_unix: (hour_unix + HOUR_S).min(filter.range.to_unix.max(hour_unix)) };
+            let range = TimeRange {
+                from_unix: hour_unix,
+                to_unix: (hour_unix + HOUR_S).min(filter.range.to_unix.max(hour_unix)),
+            };
             let of = |(keys, outcomes)| OutcomesAtHour { keys, hour_unix, outcomes };
             rows.extend(self.grouped(filter, by, range).into_iter().map(of));
         }
@@ -240,7 +257,11 @@ impl Figures for World {
         Ok(Vec::new())
     }
 
-    async fn latencies(&self, _: &Filter, _: Option<Dimension>) -> Result<Vec<(String, Latencies)>, StoreError> {
+    async fn latencies(
+        &self,
+        _: &Filter,
+        _: Option<Dimension>,
+    ) -> Result<Vec<(String, Latencies)>, StoreError> {
         Ok(Vec::new())
     }
 

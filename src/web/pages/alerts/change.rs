@@ -78,7 +78,8 @@ pub(super) async fn silence(
     }
     let fields = fields(&body);
     let hours = field(&fields, "hours");
-    let hours: u16 = hours.parse().map_err(|_| PageError::Refused(format!("`{hours}` is no number of hours")))?;
+    let hours: u16 =
+        hours.parse().map_err(|_| PageError::Refused(format!("`{hours}` is no number of hours")))?;
     let matchers = field(&fields, "matchers").split(',').map(str::trim).filter(|text| !text.is_empty());
     let matchers: Result<Vec<_>, _> = matchers.map(Matcher::parse).collect();
     let until = Timestamp::from_seconds(now.seconds() + 3_600 * i64::from(hours));

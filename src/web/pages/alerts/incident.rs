@@ -35,7 +35,8 @@ pub(super) async fn show(site: SharedSite, Path(id): Path<String>) -> Result<Htm
     let steps = site.alerts().steps(id).await?;
     let Some((incident, _)) = steps.last() else { return Err(MISSING) };
     // The chart of the moment at which it fired: later steps have a later one.
-    let shown = steps.iter().map(|(incident, _)| incident).find(|incident| !incident.finding.series.is_empty());
+    let shown =
+        steps.iter().map(|(incident, _)| incident).find(|incident| !incident.finding.series.is_empty());
     let picture = shown.and_then(Picture::of).map(|picture| picture.svg(&heading(incident.metric)));
     let points = shown.map(|shown| shown.finding.series.as_slice()).unwrap_or_default();
     let points = points.iter().rev().map(|(at, value)| {
