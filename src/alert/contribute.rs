@@ -16,6 +16,10 @@ use crate::store::query::{Dimension, Filter, ResponseRow, TimeRange};
 /// A value with less of the excess explains nothing.
 const SHARE_MIN: f64 = 0.4;
 
+/// A value that has hardly more of the excess than of the mail is only large; an address is told all the same, since it is
+/// what one acts on.
+const LIFT_MIN: f64 = 0.05;
+
 /// Most contributors told.
 const CONTRIBUTORS_MAX: usize = 4;
 
@@ -53,6 +57,9 @@ impl<F: Figures> Evaluator<F> {
             for dimension in Dimension::ALL.into_iter().filter(|dimension| !rule.by.contains(dimension)) {
                 ranked.extend(self.of_dimension(rule, &filter, dimension, &window, finding).await?);
             }
+            ranked.retain(|(lift, contributor)| {
+                *lift >= LIFT_MIN || contributor.dimension == Dimension::Ip.name()
+            });
             ranked.sort_by(|one, other| other.0.total_cmp(&one.0));
             finding.contributors = ranked.into_iter().map(|(_, contributor)| contributor).collect();
         }

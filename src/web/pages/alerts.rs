@@ -71,6 +71,7 @@ struct Card {
     contributors: Vec<String>,
     since: String,
     standing: Vec<String>,
+    note: String,
     advice: String,
     can_be_acknowledged: bool,
 }
@@ -174,6 +175,7 @@ fn card(incident: &Incident) -> Card {
         contributors: finding.contributors.iter().map(contributor_words).collect(),
         since: minute(incident.began),
         standing: [acknowledged, muted, reopened].into_iter().flatten().collect(),
+        note: finding.note.clone(),
         advice: incident.advice.clone(),
         can_be_acknowledged: incident.acknowledged.is_none(),
     }

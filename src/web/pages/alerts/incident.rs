@@ -17,11 +17,12 @@ use axum::response::Html;
 struct IncidentPage {
     layout: Layout,
     card: Card,
-    note: String,
     ended: Option<String>,
     /// SVG of our own making.
     picture: Option<String>,
     heading: String,
+    /// The scale of the chart.
+    highest: String,
     series: Table,
     steps: Table,
     /// Matchers of a silence for this incident alone.
@@ -42,6 +43,7 @@ pub(super) async fn show(site: SharedSite, Path(id): Path<String>) -> Result<Htm
     let points = points.iter().rev().map(|(at, value)| {
         Row::new(vec![Cell::word(format::minute(*at)), Cell::figure(written(incident.metric, *value))])
     });
+    let highest = shown.map(|shown| shown.finding.series.iter().map(|(_, value)| *value).fold(0.0, f64::max));
     let series = Table::new(
         format!("{} before the incident", heading(incident.metric)),
         vec![Column::text("From (UTC)"), Column::number("Value")],
@@ -64,10 +66,10 @@ pub(super) async fn show(site: SharedSite, Path(id): Path<String>) -> Result<Htm
     let page = IncidentPage {
         layout: Layout::plain(&site, NavPage::Alerts, &incident.title),
         card: card(incident),
-        note: incident.finding.note.clone(),
         ended: incident.ended.map(|ended| format::minute(ended.seconds())),
         picture,
         heading: heading(incident.metric),
+        highest: highest.map_or_else(String::new, |highest| written(incident.metric, highest)),
         series: series.scrolling(),
         steps: Table::new("Steps", columns, rows.collect(), ""),
         matchers: matchers.join(", "),
