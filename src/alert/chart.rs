@@ -12,6 +12,7 @@ const WIDTH: f32 = 640.0;
 const HEIGHT: f32 = 240.0;
 const MARGIN: f32 = 8.0;
 const SCALE: f32 = 2.0;
+const PIXELS: (u32, u32) = (1280, 480);
 
 /// Points of time, values and the band, as places in the picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +55,7 @@ impl Picture {
 
     /// As PNG; `None` when it cannot be made, which no size of ours leads to.
     pub fn png(&self) -> Option<Vec<u8>> {
-        let mut pixels = Pixmap::new((WIDTH * SCALE) as u32, (HEIGHT * SCALE) as u32)?;
+        let mut pixels = Pixmap::new(PIXELS.0, PIXELS.1)?;
         pixels.fill(Color::WHITE);
         let scale = Transform::from_scale(SCALE, SCALE);
         if let Some((top, bottom)) = self.band {

@@ -185,16 +185,17 @@ impl<F: Figures> Alerts<F> {
         let mut advanced = standing.step(&evaluated, &self.rules, now, || uuid::Uuid::new_v4().as_u128());
         self.explain(evaluator, &mut advanced, until_unix).await;
         let steps = self.store_steps(&advanced, now).await;
-        let steps = self.kept(steps, &mut work)?;
-        let standing = work.standing.as_mut().expect("it was read above");
-        standing.apply(advanced, now);
-        let board = board(&self.rules, &evaluated, standing, now, begun.elapsed());
-        *self.board.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(board);
+        let steps = Self::kept(steps, &mut work)?;
+        if let Some(standing) = work.standing.as_mut() {
+            standing.apply(advanced, now);
+            let board = board(&self.rules, &evaluated, standing, now, begun.elapsed());
+            *self.board.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(board);
+        }
         Ok(steps)
     }
 
     /// Forgets what is in memory when the store did not take a step: it is read anew.
-    fn kept<T>(&self, stored: Result<T, StoreError>, work: &mut Work<F>) -> Result<T, StoreError> {
+    fn kept<T>(stored: Result<T, StoreError>, work: &mut Work<F>) -> Result<T, StoreError> {
         if stored.is_err() {
             work.standing = None;
         }
@@ -291,7 +292,7 @@ impl<F: Figures> Alerts<F> {
         let tells = incident.told.is_some();
         let advanced = vec![Advanced { incident, step: Some(IncidentStep::Acknowledged), tells }];
         let stored = self.store_steps(&advanced, now).await;
-        self.kept(stored, &mut work)?;
+        Self::kept(stored, &mut work)?;
         if let Some(standing) = work.standing.as_mut() {
             standing.apply(advanced, now);
             self.show(standing);

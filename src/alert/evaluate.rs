@@ -180,13 +180,12 @@ impl<F: Figures> Evaluator<F> {
     ) -> Result<Vec<Reading>, StoreError> {
         let Some(filter) = self.filter(rule.metric, window.range).await? else { return Ok(Vec::new()) };
         let key = (rule.by.clone(), filter.provider.clone(), (window.range.from_unix, window.range.to_unix));
-        let now = match windows.get(&key) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let asked = Arc::new(self.now(&filter, &rule.by, window).await?);
-                windows.insert(key, Arc::clone(&asked));
-                asked
-            }
+        let now = if let Some(known) = windows.get(&key) {
+            Arc::clone(known)
+        } else {
+            let asked = Arc::new(self.now(&filter, &rule.by, window).await?);
+            windows.insert(key, Arc::clone(&asked));
+            asked
         };
         let mut past = match &rule.baseline {
             None => Sums::new(),

@@ -174,8 +174,13 @@ fn seen(rule: &Rule, found: Option<&Found>) -> Seen {
         Some((Verdict::Clear, _)) => Seen::Clear,
         Some((Verdict::Unknown, _)) => Seen::Unknown,
         // What brings labels of its own is gone when it is not there; mail that is not there says nothing.
-        None if rule.metric.has_dimensions() => Seen::Unknown,
-        None => Seen::Clear,
+        None => {
+            if rule.metric.has_dimensions() {
+                Seen::Unknown
+            } else {
+                Seen::Clear
+            }
+        }
     }
 }
 

@@ -175,7 +175,9 @@ impl Store {
         }
         let failed = |source| StoreError::Insert { table, source };
         let mut block = Block::new(columns);
-        rows.iter().for_each(|row| block.push(row));
+        for row in rows {
+            block.push(row);
+        }
         let rows = block.finish();
         let sql = format!("{} FORMAT Native", rows.insert_into(table));
         let mut insert = self.client.insert_formatted_with(sql).with_setting("async_insert", "0");

@@ -90,7 +90,8 @@ fn html(message: &Message) -> String {
         text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
     };
     let lines = message.lines();
-    let paragraphs = lines.iter().map(|line| format!("<p>{}</p>\n", escaped(line))).collect::<String>();
+    let paragraphs =
+        lines.iter().map(|line| format!("<p>{}</p>\n", escaped(line))).collect::<Vec<_>>().concat();
     let link = message.link.iter().map(|link| format!("<p><a href=\"{0}\">{0}</a></p>\n", escaped(link)));
     let caption = "The day before: what was measured, and the band that was expected.";
     format!(

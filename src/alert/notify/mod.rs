@@ -1,4 +1,4 @@
-//! Tells people: by mail, Slack, Teams, PagerDuty, Opsgenie and webhook.
+//! Tells people: by mail, Slack, Teams, `PagerDuty`, Opsgenie and webhook.
 //!
 //! Way: `desk` stores a step with the channels to tell; `outbox` finds it there, and tells each until it was taken once.
 //! `message` has the words, `post` and `email` put them into the channel's shape.

@@ -96,7 +96,7 @@ impl Outbox {
             return Ok(0);
         }
         let attempts = self.store.delivery_attempts(since, ATTEMPTS_MAX).await?;
-        let (due, over) = sort(steps, &attempts, now);
+        let (due, over) = sort(&steps, &attempts, now);
         self.store.insert_deliveries(&over).await?;
         let State { unnoted, recent } = &mut *state;
         let told = due.into_iter().map(|(channel, due)| {
@@ -200,21 +200,21 @@ fn row(
 
 /// Sorts what was stored into what is due, by channel, and what is over without having been told.
 fn sort(
-    steps: Vec<StepToTell>,
+    steps: &[StepToTell],
     attempts: &[DeliveryAttempt],
     now: Timestamp,
 ) -> (BTreeMap<String, Vec<Due>>, Vec<DeliveryRow>) {
     let known: HashMap<(&str, u32, &str), &DeliveryAttempt> =
         attempts.iter().map(|a| ((a.incident_id.as_str(), a.seq, a.channel.as_str()), a)).collect();
     let mut newest = HashMap::<(&str, &str), u32>::new();
-    for step in &steps {
+    for step in steps {
         for channel in &step.channels {
             let seq = newest.entry((&step.incident_id, channel)).or_default();
             *seq = step.seq.max(*seq);
         }
     }
     let (mut due, mut over) = (BTreeMap::<String, Vec<Due>>::new(), Vec::new());
-    for step in &steps {
+    for step in steps {
         for channel in &step.channels {
             let last = known.get(&(step.incident_id.as_str(), step.seq, channel.as_str()));
             let attempts = last.map_or(0, |last| last.attempt);
@@ -271,7 +271,7 @@ mod tests {
         attempts: &[DeliveryAttempt],
         now: i64,
     ) -> (Vec<u32>, Vec<(u32, DeliveryState)>) {
-        let (due, over) = sort(steps, attempts, Timestamp::from_seconds(now));
+        let (due, over) = sort(&steps, attempts, Timestamp::from_seconds(now));
         let due = due.into_values().flatten().map(|due| due.step.seq).collect();
         (due, over.into_iter().map(|row| (row.seq, row.state)).collect())
     }

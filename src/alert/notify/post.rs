@@ -179,6 +179,10 @@ pub(super) fn webhook(url: &str, receiver: &str, key: Option<&str>, message: &Me
 }
 
 /// The signature of a body at a time.
+///
+/// # Panics
+///
+/// Never: HMAC takes keys of any length.
 pub fn signature(key: &str, at_unix: i64, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(format!("{at_unix}.{body}").as_bytes());

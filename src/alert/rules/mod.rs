@@ -158,6 +158,10 @@ const fn eight() -> u16 {
 
 impl Rules {
     /// The rules that come with the program.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test reads them.
     pub fn shipped() -> Self {
         Self::of(SHIPPED).expect("a test reads the shipped rules")
     }

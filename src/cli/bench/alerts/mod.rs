@@ -56,9 +56,9 @@ struct Kind {
 
 const fn change(
     fits: fn(scenario::Combination, usize) -> bool,
-    change: fn(&mut scenario::Rates, f64),
-) -> Option<Change> {
-    Some(Change { fits, change, is_weekly: false })
+    apply: fn(&mut scenario::Rates, f64),
+) -> Change {
+    Change { fits, apply, is_weekly: false }
 }
 
 /// A relay of middle size.
@@ -78,7 +78,7 @@ const KINDS: [Kind; 12] = [
     Kind {
         name: "deferral spike at one provider",
         told_by: &[Metric::Deferral],
-        change: change(|mail, pick| mail.provider == pick, |rates, by| rates.deferral += by),
+        change: Some(change(|mail, pick| mail.provider == pick, |rates, by| rates.deferral += by)),
         strength: (0.25, 0.9),
         picks: PROVIDERS.len(),
         ..CALM
@@ -86,10 +86,10 @@ const KINDS: [Kind; 12] = [
     Kind {
         name: "block of one address at one provider",
         told_by: &[Metric::Block],
-        change: change(
+        change: Some(change(
             |mail, pick| mail.provider == 1 && mail.stream * 2 + mail.ip == pick,
             |rates, by| rates.block += by,
-        ),
+        )),
         strength: (0.5, 1.0),
         picks: 6,
         ..CALM
@@ -97,7 +97,7 @@ const KINDS: [Kind; 12] = [
     Kind {
         name: "complaints over 0.3 %",
         told_by: &[Metric::Complaint, Metric::ComplaintLoops],
-        change: change(|mail, pick| mail.stream == pick, |rates, by| rates.complaint += by),
+        change: Some(change(|mail, pick| mail.stream == pick, |rates, by| rates.complaint += by)),
         strength: (0.2, 0.4),
         picks: STREAMS.len(),
         ..CALM
@@ -105,7 +105,7 @@ const KINDS: [Kind; 12] = [
     Kind {
         name: "a stream stops",
         told_by: &[Metric::Volume],
-        change: change(|mail, pick| mail.stream == pick, |rates, by| rates.volume *= 1.0 - by),
+        change: Some(change(|mail, pick| mail.stream == pick, |rates, by| rates.volume *= 1.0 - by)),
         strength: (0.85, 1.0),
         picks: STREAMS.len(),
         ..CALM
@@ -113,7 +113,7 @@ const KINDS: [Kind; 12] = [
     Kind {
         name: "hard bounces of a bad list",
         told_by: &[Metric::HardBounce],
-        change: change(|mail, pick| mail.stream == pick, |rates, by| rates.hard += by),
+        change: Some(change(|mail, pick| mail.stream == pick, |rates, by| rates.hard += by)),
         strength: (0.15, 0.5),
         picks: STREAMS.len(),
         ..CALM
@@ -123,7 +123,7 @@ const KINDS: [Kind; 12] = [
         name: "peak of deferrals every week",
         change: Some(Change {
             fits: |mail, pick| mail.provider == pick,
-            change: |rates, by| rates.deferral += by,
+            apply: |rates, by| rates.deferral += by,
             is_weekly: true,
         }),
         strength: (0.2, 0.5),
@@ -132,27 +132,27 @@ const KINDS: [Kind; 12] = [
     },
     Kind {
         name: "peak of volume every week",
-        change: Some(Change { fits: |_, _| true, change: |rates, by| rates.volume *= by, is_weekly: true }),
+        change: Some(Change { fits: |_, _| true, apply: |rates, by| rates.volume *= by, is_weekly: true }),
         strength: (2.0, 5.0),
         ..CALM
     },
     Kind { name: "nothing at all", ..CALM },
     Kind {
         name: "a tiny relay with single failures",
-        change: change(|_, _| true, |rates, by| rates.hard += by),
+        change: Some(change(|_, _| true, |rates, by| rates.hard += by)),
         daily: 120.0,
         strength: (0.1, 0.4),
         ..CALM
     },
     Kind {
         name: "a holiday: less mail",
-        change: change(|_, _| true, |rates, by| rates.volume *= by),
+        change: Some(change(|_, _| true, |rates, by| rates.volume *= by)),
         strength: (0.65, 0.85),
         ..CALM
     },
     Kind {
         name: "a good week: more mail",
-        change: change(|_, _| true, |rates, by| rates.volume *= by),
+        change: Some(change(|_, _| true, |rates, by| rates.volume *= by)),
         strength: (1.2, 1.8),
         ..CALM
     },

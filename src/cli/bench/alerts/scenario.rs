@@ -83,7 +83,7 @@ pub(super) struct Rates {
 #[derive(Clone, Copy)]
 pub(super) struct Change {
     pub(super) fits: fn(Combination, pick: usize) -> bool,
-    pub(super) change: fn(&mut Rates, strength: f64),
+    pub(super) apply: fn(&mut Rates, strength: f64),
     /// In every week at that time, not in the last alone.
     pub(super) is_weekly: bool,
 }
@@ -136,7 +136,7 @@ impl World {
             && (is_present || change.is_weekly)
             && (change.fits)(mail, self.pick)
         {
-            (change.change)(&mut rates, self.strength);
+            (change.apply)(&mut rates, self.strength);
         }
         rates
     }
