@@ -20,6 +20,7 @@
 //!
 //! Read first: [`model::Event`], [`parse::EventReader`], [`pipeline`].
 
+pub mod alert;
 pub mod app;
 pub mod classify;
 pub mod cli;

@@ -3,7 +3,7 @@
 use crate::app::database::read_secret;
 use crate::app::reputation::{chosen_lists, warmups};
 use crate::app::resolver::resolver;
-use crate::app::{Database, feed, mailboxes, suppression, tokens, unsubscribe};
+use crate::app::{Database, alerts, feed, mailboxes, suppression, tokens, unsubscribe};
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
 use crate::config::{Authentication, Config, Sources};
 use crate::model::{Keyring, SourceRef};
@@ -203,6 +203,7 @@ pub(crate) fn check_settings(config: &Config) -> anyhow::Result<()> {
     feed::settings(&config.feed.webhooks)?;
     chosen_lists(&config.reputation.blocklists)?;
     warmups(config)?;
+    alerts::check(&config.alerts)?;
     for file in [&config.embedded.token_file, &config.clickhouse.password_file] {
         file.as_deref().map(read_secret).transpose()?;
     }

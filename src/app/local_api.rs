@@ -5,7 +5,7 @@ use crate::app::board::Board;
 use crate::app::feed::Feed;
 use crate::app::status::{now, status_source};
 use crate::app::suppression::list_of;
-use crate::app::{Core, local_intake, reputation};
+use crate::app::{Core, local_intake, reputation, without_channels};
 use crate::config::Config;
 use crate::model::{Caller, Role, Text};
 use crate::web::{self, WebState};
@@ -51,6 +51,7 @@ impl LocalApi {
         let progress = Arc::clone(core.pipeline.progress());
         let state = WebState {
             store: core.database.store.clone(),
+            alerts: without_channels(core.database.store.clone())?,
             list,
             imports: feed.imports,
             hooks: feed.hooks,

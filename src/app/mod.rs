@@ -4,6 +4,7 @@
 //! doors and pages on top.
 
 mod access;
+mod alerts;
 mod board;
 mod core;
 mod database;
@@ -25,6 +26,7 @@ mod tokens;
 mod unsubscribe;
 mod webhooks;
 
+pub(crate) use alerts::without_channels;
 pub use core::Core;
 pub(crate) use core::{bounce_rules, check_settings, log_options, marks};
 pub use database::Database;

@@ -7,8 +7,8 @@ use crate::app::feed::Feed;
 use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
 use crate::app::{
-    Core, Replayed, enrich, mail_doors, mailboxes, replay, reputation, suppression, tokens, unsubscribe,
-    webhooks,
+    Core, Replayed, alerts, enrich, mail_doors, mailboxes, replay, reputation, suppression, tokens,
+    unsubscribe, webhooks,
 };
 use crate::config::Config;
 use crate::ingest::Intake;
@@ -79,15 +79,14 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
 
     let feed = Feed::open(config, &list)?;
     feed.start(&stopped, &mut tasks);
+    let progress = Arc::clone(core.pipeline.progress());
+    let status = status_source(core.spool.clone(), config.spool.bytes_max, progress, board);
+    let alerts = alerts::open(&config.alerts, core.database.store.clone(), &status, &stopped, &mut tasks)?;
     let state = WebState {
         store: core.database.store.clone(),
         list,
-        status: status_source(
-            core.spool.clone(),
-            config.spool.bytes_max,
-            Arc::clone(core.pipeline.progress()),
-            board,
-        ),
+        status,
+        alerts,
         imports: feed.imports,
         hooks: feed.hooks,
         stopped: stopped.clone(),

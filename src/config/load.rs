@@ -51,6 +51,11 @@ fn is_other_variable(key: &str) -> bool {
     key == "chdb" || key == "log" || key.starts_with("test_")
 }
 
+/// What a setting must be.
+fn wrong(setting: &'static str, message: &str) -> Result<(), ConfigError> {
+    Err(ConfigError::Wrong { setting, message: message.to_owned() })
+}
+
 impl Config {
     /// Checks what the types cannot say. Called again after the command line has had its say.
     ///
@@ -58,7 +63,6 @@ impl Config {
     ///
     /// [`ConfigError::Wrong`].
     pub fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |setting, message: &str| Err(ConfigError::Wrong { setting, message: message.to_owned() });
         let has_tokens = self.http.token_file.is_some() || self.http.tokens_file.is_some();
         if !self.http.listen.ip().is_loopback() && !has_tokens {
             return wrong(
@@ -84,6 +88,17 @@ impl Config {
         if self.clickhouse.cluster.is_some() && self.clickhouse.nodes.is_empty() {
             return wrong("clickhouse.nodes", "name the URL of every node of the cluster");
         }
+        self.check_work()?;
+        self.check_feed()?;
+        self.reputation.check()?;
+        if let Err((setting, message)) = self.alerts.check() {
+            return Err(ConfigError::Wrong { setting, message });
+        }
+        self.check_sources()
+    }
+
+    /// Pipeline and spool.
+    fn check_work(&self) -> Result<(), ConfigError> {
         if self.pipeline.batch_rows_max == 0 || self.pipeline.batch_rows_max > 500_000 {
             return wrong("pipeline.batch_rows_max", "1 to 500000");
         }
@@ -102,8 +117,10 @@ impl Config {
         if self.spool.bytes_max < 2 * self.spool.segment_bytes {
             return wrong("spool.bytes_max", "at least twice `spool.segment_bytes`");
         }
-        self.check_feed()?;
-        self.reputation.check()?;
+        Ok(())
+    }
+
+    fn check_sources(&self) -> Result<(), ConfigError> {
         let names = self.sources.logs().map(|(kind, log)| (kind.name(), &log.name));
         let names = names.chain(self.sources.kumomta.iter().map(|log| ("kumomta", &log.name)));
         let names = names.chain(self.sources.mail.iter().map(|door| ("mail", &door.name)));

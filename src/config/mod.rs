@@ -4,6 +4,7 @@
 //! A key that no setting has is an error. `RELAYLENS_HTTP__LISTEN=…` in the environment sets `[http] listen`.
 //! Secrets are read from files and never shown.
 
+mod alerts;
 mod feed;
 mod feedback;
 mod load;
@@ -13,6 +14,7 @@ mod suppression;
 mod unsubscribe;
 mod webhooks;
 
+pub use alerts::{Alerts, Channel, Way};
 pub use feed::{Feed, FeedWebhook};
 pub use feedback::{Authentication, Reports, ReturnPath};
 pub use load::{ConfigError, load};
@@ -50,6 +52,7 @@ pub struct Config {
     pub unsubscribe: Unsubscribe,
     pub feed: Feed,
     pub reputation: Reputation,
+    pub alerts: Alerts,
     /// What the relay's log does not say itself: which IP, pool, stream, tenant or campaign an event belongs to.
     pub labels: Vec<Label>,
 }
@@ -74,6 +77,7 @@ impl Default for Config {
             unsubscribe: Unsubscribe::default(),
             feed: Feed::default(),
             reputation: Reputation::default(),
+            alerts: Alerts::default(),
             labels: Vec::new(),
         }
     }
@@ -286,7 +290,7 @@ pub struct Retention {
     pub hours_days: u16,
     /// Mail that brought feedback or reports, with all its bytes. Default 30.
     pub mails_days: u16,
-    /// DMARC and TLS reports with their records. Default 400: a year and its neighbour.
+    /// DMARC and TLS reports with their records; incidents and annotations. Default 400: a year and its neighbour.
     pub reports_days: u16,
     /// Items that could not be read, with their bytes. Default 30.
     pub rejects_days: u16,

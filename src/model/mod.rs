@@ -2,6 +2,7 @@
 //! time of day is always an argument.
 
 mod address;
+pub mod alert;
 mod caller;
 mod complaint;
 mod dmarc;

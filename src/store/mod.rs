@@ -4,6 +4,7 @@
 //! One path for all: the official client speaks HTTP to a server, to a cluster, or over memory to the engine in
 //! [`embedded`].
 
+mod alerts;
 mod audit;
 mod batch;
 mod dmarc;
@@ -23,6 +24,7 @@ mod sent;
 mod suppression;
 mod tls_report;
 
+pub use alerts::{AnnotationRow, DeliveryRow, SilenceRow, TransitionRow};
 pub use audit::AuditEntry;
 pub use batch::{Batch, BatchLabel, LedgerEntry, RejectEntry, Sealed};
 pub use dmarc::{

@@ -57,6 +57,11 @@ impl Column {
         self.data.put_u64_le(value);
     }
 
+    pub(super) fn f64(&mut self, value: f64) {
+        self.is_set |= value != 0.0;
+        self.data.put_f64_le(value);
+    }
+
     /// `DateTime64(6)`; also any other signed number of eight bytes.
     pub(super) fn i64(&mut self, value: i64) {
         self.is_set |= value != 0;

@@ -6,7 +6,7 @@ use crate::config::Retention;
 use crate::store::{Store, StoreError};
 
 /// Table, its time column, days.
-const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 25] {
+const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 28] {
     [
         ("events", "event_time", keep.events_days),
         ("events_minute", "minute", keep.minutes_days),
@@ -27,6 +27,9 @@ const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 25] {
         ("dmarc_failures", "event_time", keep.reports_days),
         ("ip_names", "looked_up", keep.reports_days),
         ("rejects", "received_time", keep.rejects_days),
+        ("alert_transitions", "at", keep.reports_days),
+        ("alert_deliveries", "at", keep.reports_days),
+        ("annotations", "at", keep.reports_days),
         ("ledger_minute", "minute", keep.ledger_days),
         ("audit", "at", keep.audit_days),
         ("listing_changes", "change_time", keep.reputation_days),

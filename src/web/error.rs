@@ -16,6 +16,9 @@ use axum::response::{Html, IntoResponse, Response};
 pub(crate) enum PageError {
     #[error("the address asks for something that this page cannot show")]
     Params(#[from] ParamsError),
+    /// What a person asked for cannot be done; the text says why.
+    #[error("{0}")]
+    Refused(String),
     #[error("there is no {0}")]
     NotFound(&'static str),
     #[error("the store did not answer")]
@@ -54,6 +57,13 @@ impl PageError {
                 title: "This address cannot be read",
                 text: error.to_string(),
                 advice: "Change that part of the address, or go back to the overview and choose anew.",
+            },
+            Self::Refused(why) => Told {
+                status: StatusCode::UNPROCESSABLE_ENTITY,
+                code: "refused",
+                title: "This was not done",
+                text: format!("Nothing has changed: {why}."),
+                advice: "Go back, change that, and send it again.",
             },
             Self::NotFound(what) => Told {
                 status: StatusCode::NOT_FOUND,

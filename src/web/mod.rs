@@ -13,6 +13,7 @@ mod error;
 mod format;
 mod memo;
 mod observe;
+mod observe_alerts;
 mod pages;
 mod params;
 mod parts;
@@ -24,6 +25,7 @@ mod warmup;
 pub use status::{SourceDoor, SourceStatus, SpoolStatus, Status, StatusSource};
 pub use unsubscribe::{Leave, LeaveRefused, UnsubscribeDoor, unsubscribe_routes};
 
+use crate::alert::Alerts;
 use crate::reputation::warmup::WarmupPlan;
 use crate::store::query::{SourceFreshness, TimeRange};
 use crate::store::{Store, StoreError};
@@ -64,6 +66,7 @@ pub struct WebState {
     pub stopped: watch::Receiver<bool>,
     /// Plans by which addresses and domains are brought to volume.
     pub warmups: Vec<WarmupPlan>,
+    pub alerts: Arc<Alerts>,
     /// Says on every page that this is no live mail, such as "This is a recording of …".
     pub demo: Option<String>,
     /// The time of day in seconds since 1970; an argument, so that tests and recordings can fix it.
@@ -101,6 +104,10 @@ impl Site {
 
     pub(crate) fn stopped(&self) -> watch::Receiver<bool> {
         self.state.stopped.clone()
+    }
+
+    pub(crate) fn alerts(&self) -> &Alerts {
+        &self.state.alerts
     }
 
     pub(crate) fn status(&self) -> Status {

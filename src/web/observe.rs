@@ -4,6 +4,7 @@
 
 use crate::store::query::{RejectCount, TimeRange, TimeToHonour};
 use crate::suppression::hooks::{Hook, HookStatus};
+use crate::web::observe_alerts::AlertGauges;
 use crate::web::{SharedSite, Site, SourceDoor, SourceStatus, Status};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -93,6 +94,7 @@ async fn metrics(site: SharedSite) -> Response {
         site.page_seconds.clone(),
     );
     registry.register_collector(Box::new(Snapshot { status, rejects, list }));
+    registry.register_collector(Box::new(AlertGauges { board: site.alerts().board() }));
     let mut text = String::new();
     match text::encode(&mut text, &registry) {
         Ok(()) => {

@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 
 const BASE_URL = process.env.BASE_URL?.replace(/\/$/, "");
 const BROWSER = process.env.BROWSER ?? "/usr/bin/chromium";
-const PAGES = ["/", "/providers", "/bounces", "/complaints", "/dmarc", "/dmarc/records", "/dmarc/failures", "/suppressions", "/suppressions/webhooks", "/audit", "/tls", "/reputation", "/reputation/blocklists", "/reputation/dns", "/reputation/compliance", "/reputation/warmup", "/deferrals", "/messages", "/sources", "/health", "/health/rejects", "/help/metrics"];
+const PAGES = ["/", "/providers", "/bounces", "/complaints", "/dmarc", "/dmarc/records", "/dmarc/failures", "/suppressions", "/suppressions/webhooks", "/audit", "/tls", "/reputation", "/reputation/blocklists", "/reputation/dns", "/reputation/compliance", "/reputation/warmup", "/deferrals", "/messages", "/alerts", "/sources", "/health", "/health/rejects", "/help/metrics"];
 const WIDTHS = [1280, 390];
 const PAGE_TIMEOUT_MS = 15_000;
 

@@ -4,11 +4,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+mod alert_channels;
+mod alerts;
 mod authentic;
 mod browser;
 mod captures;
 mod checks;
 mod cli;
+mod dashboards;
 mod dns;
 mod dns_posture;
 mod dns_server;

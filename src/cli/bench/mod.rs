@@ -1,9 +1,11 @@
 //! `relaylens bench`: measures this machine, this build and this engine, with mail that is made up.
 //!
 //! Way: `cli` hands over the [`Bench`] that was asked for. `mail` makes events from a seed; `generate` writes them as
-//! lines, `fill` puts them into a database, `ingest` sends them through the doors, `pages` times what the dashboard asks, `suppression` what relays ask of a long list.
+//! lines, `fill` puts them into a database, `ingest` sends them through the doors, `pages` times what the dashboard asks,
+//! `suppression` what relays ask of a long list, and `alerts` watches relays with and without faults.
 //! Not here: the speed of the Postfix reader, which is compared with another in `benches/postfix.rs`.
 
+mod alerts;
 mod bodies;
 mod fill;
 mod floor;
@@ -32,6 +34,8 @@ pub enum Bench {
     Pages(Pages),
     /// Load a long suppression list, and time its answers to relays and over HTTP.
     Suppression(Suppression),
+    /// Watch made-up relays with and without faults by the shipped rules and by plain thresholds, and time an evaluation.
+    Alerts(alerts::Alerts),
 }
 
 /// Which events to make. The same numbers give the same events.
@@ -125,6 +129,7 @@ pub fn run(bench: Bench, config: &Config) -> anyhow::Result<()> {
         Bench::Ingest(asked) => ingest::run(&asked, config),
         Bench::Pages(asked) => pages::run(&asked, config),
         Bench::Suppression(asked) => suppression::run(&asked, config),
+        Bench::Alerts(asked) => alerts::run(&asked, config),
     }
 }
 

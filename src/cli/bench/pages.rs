@@ -1,6 +1,6 @@
 //! How long the dashboard's questions take, one by one and as the overview page.
 
-use crate::app::Database;
+use crate::app::{Database, without_channels};
 use crate::cli::bench::{Pages, config_for, measure};
 use crate::config::Config;
 use crate::model::Timestamp;
@@ -176,6 +176,7 @@ async fn page_times(store: &Store, end_unix: i64, seconds: i64, runs: u16) -> an
         store: store.clone(),
         status: StatusSource::new(Status::default),
         warmups: Vec::new(),
+        alerts: without_channels(store.clone())?,
         demo: None,
         clock: || CLOCK_UNIX.load(Ordering::Relaxed),
     });

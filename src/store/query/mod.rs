@@ -5,6 +5,7 @@
 //! for a marker such as `@filter`; all of it is constant text, what users say comes in as server-side parameters alone.
 //! `rollup` says which table answers for which part of a range.
 
+mod alerts;
 mod audit;
 mod bounce_classes;
 mod bounce_group_series;
@@ -31,6 +32,7 @@ mod mail;
 mod oldest_minute;
 mod outcome_series;
 mod outcome_totals;
+mod outcomes_at_hours;
 mod outcomes_by;
 mod provider_ip_heatmap;
 mod question;
@@ -51,10 +53,12 @@ mod suppressions;
 mod tls_reports;
 mod trace;
 
+pub use alerts::*;
 pub use audit::{AuditRow, AuditSearch};
 pub use dmarc_source_class::SourceClass;
 pub use feedback_shapes::*;
 pub use filter::{Dimension, Filter, TimeRange};
+pub use outcomes_at_hours::{NewResponse, OutcomesAtHour, OutcomesOfKeys, ShareAtHour, SourceGap};
 pub use report_filter::ReportFilter;
 pub use report_shapes::*;
 pub use reputation_shapes::*;

@@ -3,6 +3,7 @@
 //! An answer is `{ "range": …, "rows" or a name: … }`; an error is `{ "error": { "code", "message" } }`. Times are
 //! seconds since 1970 unless their name says microseconds; counts are of messages, one for each recipient.
 
+mod alerts;
 mod erase;
 mod items;
 mod mail;
@@ -38,6 +39,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/ledger", get(items::ledger))
         .route("/rejects", get(items::rejects))
         .route("/sources", get(items::sources))
+        .merge(alerts::routes())
         .merge(reports::routes())
         .merge(suppressions::routes())
         .route("/erase", post(erase::erase))

@@ -1,5 +1,6 @@
 //! One file for each page: what it asks the store, and how it puts the answers together.
 
+mod alerts;
 mod audit;
 mod bounces;
 mod complaints;
@@ -30,6 +31,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/providers", get(providers::show))
         .route("/bounces", get(bounces::show))
         .route("/complaints", get(complaints::show))
+        .merge(alerts::routes())
         .merge(dmarc::routes())
         .merge(suppressions::routes())
         .route("/audit", get(audit::show))

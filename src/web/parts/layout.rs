@@ -27,13 +27,14 @@ pub(crate) enum NavPage {
     Reputation,
     Deferrals,
     Messages,
+    Alerts,
     Sources,
     Health,
     Help,
 }
 
 impl NavPage {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Overview,
         Self::Providers,
         Self::Bounces,
@@ -44,6 +45,7 @@ impl NavPage {
         Self::Reputation,
         Self::Deferrals,
         Self::Messages,
+        Self::Alerts,
         Self::Sources,
         Self::Health,
         Self::Help,
@@ -61,6 +63,7 @@ impl NavPage {
             Self::Reputation => "Reputation",
             Self::Deferrals => "Deferrals",
             Self::Messages => "Messages",
+            Self::Alerts => "Alerts",
             Self::Sources => "Sources",
             Self::Health => "Health",
             Self::Help => "Definitions",
@@ -79,6 +82,7 @@ impl NavPage {
             Self::Reputation => "/reputation",
             Self::Deferrals => "/deferrals",
             Self::Messages => "/messages",
+            Self::Alerts => "/alerts",
             Self::Sources => "/sources",
             Self::Health => "/health",
             Self::Help => "/help/metrics",
@@ -168,7 +172,7 @@ impl Layout {
             tab.is_current = target == page;
             if let Some(params) = params {
                 tab.href = match target {
-                    NavPage::Help => target.path().to_owned(),
+                    NavPage::Help | NavPage::Alerts => target.path().to_owned(),
                     _ => params.link(target.path()).to_string(),
                 };
             }

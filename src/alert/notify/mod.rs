@@ -1,0 +1,170 @@
+//! Tells people: by mail, Slack, Teams, `PagerDuty`, Opsgenie and webhook.
+//!
+//! Way: `desk` stores a step with the channels to tell; `outbox` finds it there, and tells each until it was taken once.
+//! `message` has the words, `post` and `email` put them into the channel's shape.
+
+mod email;
+mod http;
+mod message;
+mod outbox;
+mod post;
+
+pub use http::Poster;
+pub use message::{Message, band_words, contributor_words, labels_words, minute, written};
+pub use outbox::Outbox;
+pub use post::{SIGNATURE_HEADER, TIMESTAMP_HEADER, signature};
+
+use crate::alert::notify::email::Mailer;
+use crate::config::{Alerts, Channel, SecretFrom, Way};
+
+/// Where the providers' interfaces are, unless the settings name another place.
+const PAGERDUTY: &str = "https://events.pagerduty.com";
+const OPSGENIE: &str = "https://api.opsgenie.com";
+
+/// Longest secret, in bytes.
+const SECRET_BYTES_MAX: usize = 4_096;
+
+/// Why a message did not go out. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotifyError {
+    #[error("it could not be reached: {0}")]
+    Unreachable(String),
+    #[error("it answered {status}: {said}")]
+    Refused { status: u16, said: String },
+    #[error("{0}")]
+    Settings(String),
+    #[error("there is no channel of this name")]
+    NoChannel,
+}
+
+impl NotifyError {
+    /// Whether the next message to the same channel would fail as well.
+    const fn is_of_the_channel(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Refused { status: 429 | 500..=599, .. })
+    }
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("channel `{channel}`: {fault}")]
+pub struct ChannelError {
+    channel: String,
+    fault: String,
+}
+
+/// The channels of the settings, ready to send.
+pub struct Channels {
+    poster: Poster,
+    external_url: Option<String>,
+    all: Vec<(String, Sender)>,
+}
+
+/// A channel with its secrets read. Has no `Debug`, so that no log shows them.
+enum Sender {
+    Email(Box<Mailer>),
+    Slack { url: String },
+    Teams { url: String },
+    PagerDuty { key: String, endpoint: String },
+    Opsgenie { key: String, endpoint: String },
+    Webhook { url: String, key: Option<String> },
+}
+
+impl Channels {
+    /// Reads the secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError`], with the channel and what to change.
+    pub fn load(settings: &Alerts, poster: Poster) -> Result<Self, ChannelError> {
+        let all = settings.channels.iter().map(|channel| {
+            let sender =
+                sender(channel).map_err(|fault| ChannelError { channel: channel.name.clone(), fault })?;
+            Ok((channel.name.clone(), sender))
+        });
+        let external_url = settings.external_url.clone();
+        Ok(Self { poster, external_url, all: all.collect::<Result<_, _>>()? })
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.all.iter().map(|(name, _)| name.as_str())
+    }
+
+    pub fn external_url(&self) -> Option<&str> {
+        self.external_url.as_deref()
+    }
+
+    /// Tells one channel.
+    ///
+    /// # Errors
+    ///
+    /// [`NotifyError`].
+    pub async fn send(&self, name: &str, message: &Message) -> Result<(), NotifyError> {
+        let (_, sender) = self.all.iter().find(|(known, _)| known == name).ok_or(NotifyError::NoChannel)?;
+        let post = match sender {
+            Sender::Email(mailer) => return mailer.send(message).await,
+            Sender::Slack { url } => post::slack(url, message),
+            Sender::Teams { url } => post::teams(url, message),
+            Sender::PagerDuty { key, endpoint } => post::pagerduty(endpoint, key, message),
+            Sender::Opsgenie { key, endpoint } => post::opsgenie(endpoint, key, message),
+            Sender::Webhook { url, key } => {
+                post::webhook(url, name, key.as_deref(), message, message.at.seconds())
+            }
+        };
+        self.poster.send(post).await
+    }
+}
+
+fn sender(channel: &Channel) -> Result<Sender, String> {
+    let endpoint = |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.to_owned());
+    Ok(match &channel.way {
+        Way::Email { from, to, smtp, user, password } => {
+            let login = match (user, password) {
+                (Some(user), Some(password)) => Some((user.clone(), secret(password)?)),
+                (None, None) => None,
+                _ => return Err("`user` and `password` need each other".to_owned()),
+            };
+            Sender::Email(Box::new(Mailer::new(from, to, smtp, login)?))
+        }
+        Way::Slack { url } => Sender::Slack { url: address(secret(url)?)? },
+        Way::Teams { url } => Sender::Teams { url: address(secret(url)?)? },
+        Way::PagerDuty { key, endpoint: given } => {
+            Sender::PagerDuty { key: secret(key)?, endpoint: address(endpoint(given, PAGERDUTY))? }
+        }
+        Way::Opsgenie { key, endpoint: given } => {
+            Sender::Opsgenie { key: secret(key)?, endpoint: address(endpoint(given, OPSGENIE))? }
+        }
+        Way::Webhook { url, key } => {
+            Sender::Webhook { url: address(url.clone())?, key: key.as_ref().map(secret).transpose()? }
+        }
+    })
+}
+
+/// Plain HTTP is for servers of one's own.
+fn address(url: String) -> Result<String, String> {
+    let is_known = url.starts_with("https://") || url.starts_with("http://");
+    let can_be_asked = url.parse::<hyper::Uri>().is_ok_and(|uri| uri.host().is_some());
+    if is_known && can_be_asked {
+        Ok(url)
+    } else {
+        Err("its URL must begin with https:// or http://".to_owned())
+    }
+}
+
+fn secret(from: &SecretFrom) -> Result<String, String> {
+    let (text, place) = match from {
+        SecretFrom::File(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|fault| format!("secret file {} cannot be read: {fault}", path.display()))?;
+            (text, path.display().to_string())
+        }
+        SecretFrom::Env(name) => {
+            let text = std::env::var(name).map_err(|_| format!("the variable {name} is not set"))?;
+            (text, format!("variable {name}"))
+        }
+    };
+    let text = text.trim();
+    if text.is_empty() || text.len() > SECRET_BYTES_MAX {
+        return Err(format!("{place} is empty, or longer than {SECRET_BYTES_MAX} bytes"));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,90 @@
+//! `/alerts/incidents/{id}`: one incident with the chart of its moment and all its steps.
+
+use crate::alert::Picture;
+use crate::alert::notify::written;
+use crate::model::alert::IncidentStep;
+use crate::web::SharedSite;
+use crate::web::error::PageError;
+use crate::web::format;
+use crate::web::pages::alerts::{Card, card, heading};
+use crate::web::parts::{Cell, Column, Layout, NavPage, Row, Table};
+use askama::Template;
+use axum::extract::Path;
+use axum::response::Html;
+
+#[derive(Template)]
+#[template(path = "pages/incident.html")]
+struct IncidentPage {
+    layout: Layout,
+    card: Card,
+    ended: Option<String>,
+    /// SVG of our own making.
+    picture: Option<String>,
+    heading: String,
+    /// The scale of the chart.
+    highest: String,
+    series: Table,
+    steps: Table,
+    /// Matchers of a silence for this incident alone.
+    matchers: String,
+    is_firing: bool,
+}
+
+pub(super) async fn show(site: SharedSite, Path(id): Path<String>) -> Result<Html<String>, PageError> {
+    const MISSING: PageError = PageError::NotFound("such incident");
+    let id = u128::from_str_radix(&id, 16).map_err(|_| MISSING)?;
+    let steps = site.alerts().steps(id).await?;
+    let Some((incident, _)) = steps.last() else { return Err(MISSING) };
+    // The chart of the moment at which it fired: later steps have a later one.
+    let shown =
+        steps.iter().map(|(incident, _)| incident).find(|incident| !incident.finding.series.is_empty());
+    let picture = shown.and_then(Picture::of).map(|picture| picture.svg(&heading(incident.metric)));
+    let points = shown.map(|shown| shown.finding.series.as_slice()).unwrap_or_default();
+    let points = points.iter().rev().map(|(at, value)| {
+        Row::new(vec![Cell::word(format::minute(*at)), Cell::figure(written(incident.metric, *value))])
+    });
+    let highest = shown.map(|shown| shown.finding.series.iter().map(|(_, value)| *value).fold(0.0, f64::max));
+    let series = Table::new(
+        format!("{} before the incident", heading(incident.metric)),
+        vec![Column::text("From (UTC)"), Column::number("Value")],
+        points.collect(),
+        "There is no chart of this metric.",
+    );
+    let matchers = incident.labels.iter().filter(|(_, value)| !value.is_empty());
+    let matchers = matchers.map(|(name, value)| format!("{name}={value}"));
+    let matchers: Vec<_> = std::iter::once(format!("rule={}", incident.rule)).chain(matchers).collect();
+    let rows = steps.iter().map(|(incident, step)| {
+        Row::new(vec![
+            Cell::word(format::instant_us(step.at_us)),
+            Cell::word(step.step.clone()),
+            Cell::figure(written(incident.metric, incident.finding.value)),
+            Cell::text(told(&step.step, &step.channels, incident.muted.as_deref())),
+        ])
+    });
+    let columns =
+        vec![Column::text("Time (UTC)"), Column::text("Step"), Column::number("Value"), Column::text("Told")];
+    let page = IncidentPage {
+        layout: Layout::plain(&site, NavPage::Alerts, &incident.title),
+        card: card(incident),
+        ended: incident.ended.map(|ended| format::minute(ended.seconds())),
+        picture,
+        heading: heading(incident.metric),
+        highest: highest.map_or_else(String::new, |highest| written(incident.metric, highest)),
+        series: series.scrolling(),
+        steps: Table::new("Steps", columns, rows.collect(), ""),
+        matchers: matchers.join(", "),
+        is_firing: incident.is_open() && incident.fired.is_some(),
+    };
+    Ok(Html(page.render()?))
+}
+
+fn told(step: &str, channels: &[String], muted: Option<&str>) -> String {
+    if !channels.is_empty() {
+        return channels.join(", ");
+    }
+    let is_quiet = [IncidentStep::Pending, IncidentStep::Dropped].iter().any(|quiet| quiet.name() == step);
+    match muted {
+        Some(why) if !is_quiet => format!("nobody: {why}"),
+        _ => "nobody".to_owned(),
+    }
+}
