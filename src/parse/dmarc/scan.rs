@@ -81,6 +81,9 @@ fn whole_tokens(text: &str) -> usize {
     reference.filter(|at| *at > 0 && !text[*at..].contains(';')).unwrap_or(text.len())
 }
 
+/// Nothing to see; where files are joined it stands in the middle.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 enum WindowEnd {
     Read,
     /// What begins at the place has no end in the window.
@@ -94,6 +97,11 @@ fn read_window(window: &str, assembler: &mut Assembler<'_>) -> (usize, WindowEnd
     let mut at = 0;
     loop {
         at = read_plain(window, at, assembler);
+        // The reader would take it for the beginning of a file, and not count it.
+        if window[at..].starts_with(BYTE_ORDER_MARK) {
+            at += BYTE_ORDER_MARK.len_utf8();
+            continue;
+        }
         let mut reader = Reader::from_str(&window[at..]);
         let config = reader.config_mut();
         config.check_end_names = false;

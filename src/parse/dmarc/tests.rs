@@ -302,9 +302,18 @@ fn what_stands_before_and_behind_does_no_harm() {
 }
 
 #[test]
+fn a_byte_order_mark_in_the_middle_is_nothing() {
+    for document in [TWO_RECORDS, EXTENSION] {
+        let (report, records) = one(&document.replace(">\n", ">\u{feff}\n"));
+        let (expect, all_records) = one(document);
+        assert_eq!((report.record, records), (expect.record, all_records));
+    }
+}
+
+#[test]
 fn two_roots_are_two_reports() {
     let second = TWO_RECORDS.replace("8137649201", "second");
-    for join in ["", "\n", "junk"] {
+    for join in ["", "\n", "\u{feff}", "junk"] {
         let (reports, records) = read_bytes(format!("{TWO_RECORDS}{join}{second}").as_bytes()).unwrap();
         let ids: Vec<_> = reports.iter().map(|report| report.record.report_id.as_str()).collect();
         assert_eq!((ids, records.len()), (vec!["8137649201", "second"], 4));
