@@ -45,7 +45,7 @@ pub(super) struct IpArgs {
     #[command(flatten)]
     how: How,
     address: IpAddr,
-    /// The name by which the address greets; else that of [reputation] ehlo
+    /// The name by which the address greets; else `reputation.ehlo`
     #[arg(long, value_name = "NAME")]
     ehlo: Option<String>,
 }
