@@ -4,7 +4,7 @@
 
 use crate::model::Timestamp;
 use crate::model::alert::{DeliveryState, IncidentState, IncidentStep, Severity};
-use crate::store::native::{Block, ColumnSpec};
+use crate::store::native::ColumnSpec;
 use crate::store::{Store, StoreError};
 
 /// A row of `alert_transitions`.
@@ -162,28 +162,5 @@ impl Store {
     /// [`StoreError::Insert`].
     pub async fn insert_annotations(&self, rows: &[AnnotationRow]) -> Result<(), StoreError> {
         self.insert_rows("annotations", ANNOTATION_COLUMNS, rows).await
-    }
-
-    async fn insert_rows<R>(
-        &self,
-        table: &'static str,
-        columns: &'static [ColumnSpec<R>],
-        rows: &[R],
-    ) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let failed = |source| StoreError::Insert { table, source };
-        let mut block = Block::new(columns);
-        for row in rows {
-            block.push(row);
-        }
-        let rows = block.finish();
-        let sql = format!("{} FORMAT Native", rows.insert_into(table));
-        let mut insert = self.client.insert_formatted_with(sql).with_setting("async_insert", "0");
-        for chunk in &rows.chunks {
-            insert.send(chunk.clone()).await.map_err(failed)?;
-        }
-        insert.end().await.map_err(failed)
     }
 }

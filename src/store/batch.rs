@@ -171,8 +171,21 @@ impl Store {
     ///
     /// [`StoreError::Insert`].
     pub async fn insert_rejects(&self, rejects: &[RejectEntry]) -> Result<(), StoreError> {
+        self.insert_rows("rejects", REJECT_COLUMNS, rejects).await
+    }
+
+    /// Writes rows of one table, if there are any. Written again, they are there twice, unless the table makes them one.
+    pub(super) async fn insert_rows<R>(
+        &self,
+        table: &'static str,
+        columns: &'static [ColumnSpec<R>],
+        rows: &[R],
+    ) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let token = uuid::Uuid::new_v4().to_string();
-        self.insert_block("rejects", &encode(REJECT_COLUMNS, rejects), &token).await
+        self.insert_block(table, &encode(columns, rows), &token).await
     }
 
     /// Writes rows of one table. The same rows with the same token may be written again without effect.

@@ -1,7 +1,7 @@
 //! The `ip_names` table: what is known of source addresses beside the reports.
 
 use crate::model::{Text, Timestamp};
-use crate::store::native::{Block, ColumnSpec};
+use crate::store::native::ColumnSpec;
 use crate::store::{Store, StoreError};
 use clickhouse::Row;
 use serde::Deserialize;
@@ -84,17 +84,6 @@ impl Store {
     ///
     /// [`StoreError::Insert`].
     pub async fn insert_ip_names(&self, names: &[IpName]) -> Result<(), StoreError> {
-        let failed = |source| StoreError::Insert { table: "ip_names", source };
-        let mut block = Block::new(COLUMNS);
-        for name in names {
-            block.push(name);
-        }
-        let rows = block.finish();
-        let sql = format!("{} FORMAT Native", rows.insert_into("ip_names"));
-        let mut insert = self.client.insert_formatted_with(sql).with_setting("async_insert", "0");
-        for chunk in &rows.chunks {
-            insert.send(chunk.clone()).await.map_err(failed)?;
-        }
-        insert.end().await.map_err(failed)
+        self.insert_rows("ip_names", COLUMNS, names).await
     }
 }

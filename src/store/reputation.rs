@@ -1,7 +1,7 @@
 //! The tables of `reputation`: listings, tests of lists, notes, findings in the DNS, warm-up plans.
 
 use crate::model::{ListKind, ListState, ListTest, PostureCheck, PostureState, Timestamp};
-use crate::store::native::{Block, Column, ColumnSpec};
+use crate::store::native::{Column, ColumnSpec};
 use crate::store::{Store, StoreError};
 
 /// A row of `listings`.
@@ -199,9 +199,9 @@ impl Store {
         changes: &[ListingChangeEntry],
         tests: &[ListTestEntry],
     ) -> Result<(), StoreError> {
-        self.insert_entries("listing_changes", CHANGES, changes).await?;
-        self.insert_entries("listings", LISTINGS, listings).await?;
-        self.insert_entries("list_tests", TESTS, tests).await
+        self.insert_rows("listing_changes", CHANGES, changes).await?;
+        self.insert_rows("listings", LISTINGS, listings).await?;
+        self.insert_rows("list_tests", TESTS, tests).await
     }
 
     /// Writes down what a person says of a listing.
@@ -210,7 +210,7 @@ impl Store {
     ///
     /// [`StoreError::Insert`].
     pub async fn insert_listing_note(&self, note: ListingNoteEntry) -> Result<(), StoreError> {
-        self.insert_entries("listing_notes", NOTES, &[note]).await
+        self.insert_rows("listing_notes", NOTES, &[note]).await
     }
 
     /// Writes a snapshot of the DNS and how it differs from what was known.
@@ -223,31 +223,7 @@ impl Store {
         findings: &[DnsFindingEntry],
         changes: &[DnsChangeEntry],
     ) -> Result<(), StoreError> {
-        self.insert_entries("dns_changes", DNS_CHANGES, changes).await?;
-        self.insert_entries("dns_findings", FINDINGS, findings).await
-    }
-
-    /// Writes rows of a table of this floor as one block.
-    pub(super) async fn insert_entries<R>(
-        &self,
-        table: &'static str,
-        columns: &'static [ColumnSpec<R>],
-        rows: &[R],
-    ) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let failed = |source| StoreError::Insert { table, source };
-        let mut block = Block::new(columns);
-        for row in rows {
-            block.push(row);
-        }
-        let block = block.finish();
-        let sql = format!("{} FORMAT Native", block.insert_into(table));
-        let mut insert = self.client.insert_formatted_with(sql).with_setting("async_insert", "0");
-        for chunk in &block.chunks {
-            insert.send(chunk.clone()).await.map_err(failed)?;
-        }
-        insert.end().await.map_err(failed)
+        self.insert_rows("dns_changes", DNS_CHANGES, changes).await?;
+        self.insert_rows("dns_findings", FINDINGS, findings).await
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::model::suppression::{Action, Change, Origin, ReviewState};
 use crate::model::{EventId, Text, Timestamp};
-use crate::store::batch::encode;
 use crate::store::native::ColumnSpec;
 use crate::store::suppression::{key_of, time_of};
 use crate::store::{Store, StoreError};
@@ -170,15 +169,8 @@ impl Store {
         held: &[HeldRow],
     ) -> Result<(), StoreError> {
         // What it holds first: a review that is there is whole.
-        if !held.is_empty() {
-            let token = Uuid::new_v4().to_string();
-            self.insert_block("suppression_held", &encode(HELD_COLUMNS, held), &token).await?;
-        }
-        if !reviews.is_empty() {
-            let token = Uuid::new_v4().to_string();
-            self.insert_block("suppression_reviews", &encode(REVIEW_COLUMNS, reviews), &token).await?;
-        }
-        Ok(())
+        self.insert_rows("suppression_held", HELD_COLUMNS, held).await?;
+        self.insert_rows("suppression_reviews", REVIEW_COLUMNS, reviews).await
     }
 
     /// Reviews: those that wait first, then the newest.
