@@ -1,9 +1,10 @@
 //! How far the rules have come, on disk.
 
 use crate::model::{Text, Timestamp};
+use crate::suppression::imports::write_whole;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "suppression.json";
@@ -42,11 +43,7 @@ impl PlaceFile {
 
     /// Replaces the file as a whole.
     pub(super) fn write(&self, place: &Place) -> io::Result<()> {
-        let beside = self.0.with_extension("json.new");
-        let mut file = File::create(&beside)?;
-        file.write_all(&serde_json::to_vec(place)?)?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.0)
+        write_whole(&self.0, &serde_json::to_vec(place)?)
     }
 }
 
