@@ -1,8 +1,8 @@
 //! Mail that is from whom it says, told from mail that is not, by signatures checked against a real DNS server; and
 //! names of report sources from the same.
 
+use crate::dns_server::World;
 use crate::feedback::reports;
-use crate::name_server::{NameServer, ptr, txt};
 use crate::support::{PATIENCE, Place, Server};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use mail_auth::common::crypto::Ed25519Key;
 use mail_auth::common::headers::HeaderWriter as _;
 use mail_auth::dkim::DkimSigner;
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A key of a sender: signs mails, and is published as a record.
@@ -55,11 +55,9 @@ async fn words(server: &Server, sql: &str) -> Vec<Vec<String>> {
 #[tokio::test]
 async fn a_report_is_told_as_genuine_forged_or_unknown() {
     let (key, other) = (Key::new(), Key::new());
-    let dns = NameServer::start(vec![
-        txt("s1._domainkey.r.example.", &key.record()),
-        txt("s1._domainkey.elsewhere.example.", &other.record()),
-    ])
-    .await;
+    let dns = World::start().await;
+    dns.txt("s1._domainkey.r.example", &[&key.record()]);
+    dns.txt("s1._domainkey.elsewhere.example", &[&other.record()]);
     let place = Place::new(&settings(dns.address));
     let server = place.serve().await;
     let (mails, _) = reports(5, 1_780_000_000);
@@ -97,11 +95,9 @@ fn complaint(from: &str, recipient: &str) -> String {
 #[tokio::test]
 async fn a_complaint_is_believed_from_who_runs_a_loop_and_not_from_his_users() {
     let (of_loop, of_users) = (Key::new(), Key::new());
-    let dns = NameServer::start(vec![
-        txt("s1._domainkey.fbl.example.", &of_loop.record()),
-        txt("s1._domainkey.users.example.", &of_users.record()),
-    ])
-    .await;
+    let dns = World::start().await;
+    dns.txt("s1._domainkey.fbl.example", &[&of_loop.record()]);
+    dns.txt("s1._domainkey.users.example", &[&of_users.record()]);
     let place = Place::new(&settings(dns.address));
     let server = place.serve().await;
     let cases = [
@@ -171,8 +167,8 @@ fn mmdb() -> Vec<u8> {
 
 #[tokio::test]
 async fn sources_of_reports_get_host_network_and_country() {
-    let named = IpAddr::from([192, 0, 2, 3]);
-    let dns = NameServer::start(vec![ptr(named, "out3.mailer.example.")]).await;
+    let dns = World::start().await;
+    dns.ptr("192.0.2.3", &["out3.mailer.example"]);
     let place = Place::new("");
     let database = place.file("networks.mmdb");
     fs::write(&database, mmdb()).unwrap();

@@ -21,7 +21,6 @@ mod feedback;
 mod flood;
 mod kill;
 mod mailbox;
-mod name_server;
 mod obey;
 mod pipeline;
 mod postfix_live;
