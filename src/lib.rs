@@ -22,6 +22,7 @@
 
 pub mod alert;
 pub mod app;
+pub mod call;
 pub mod classify;
 pub mod cli;
 pub mod config;

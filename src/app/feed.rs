@@ -3,7 +3,7 @@
 use crate::app::database::read_secret;
 use crate::app::tls::client_tls;
 use crate::config::{Config, FeedWebhook};
-use crate::suppression::hooks::{Hook, HookSettings, client};
+use crate::suppression::hooks::{Hook, HookSettings, line};
 use crate::suppression::imports::Imports;
 use crate::suppression::list::List;
 use anyhow::Context;
@@ -32,8 +32,8 @@ impl Feed {
         if settings.is_empty() {
             return Ok(Self { imports, hooks: Vec::new() });
         }
-        let (poster, dir) = (client(client_tls(None)?), config.data_dir.join("webhooks"));
-        let open = |settings| Hook::open(settings, &dir, list.clone(), poster.clone());
+        let (line, dir) = (line(client_tls(None)?), config.data_dir.join("webhooks"));
+        let open = |settings| Hook::open(settings, &dir, list.clone(), line.clone());
         let hooks = settings.into_iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self { imports, hooks })
     }

@@ -4,6 +4,7 @@
 mod address;
 pub mod alert;
 mod caller;
+mod cause;
 mod complaint;
 mod dmarc;
 mod event;
@@ -25,6 +26,7 @@ mod trust;
 
 pub use address::{ADDRESS_BYTES_MAX, domain_of, is_under, normalize_address};
 pub use caller::{Caller, Role};
+pub use cause::with_causes;
 pub use complaint::{
     AuthFailure, Clarity, Complaint, ComplaintFormat, ComplaintRecipient, FeedbackType, NamedBy,
 };

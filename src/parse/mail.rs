@@ -93,7 +93,8 @@ fn notice_kind(notice: &Notice) -> MailKind {
 /// # Errors
 ///
 /// [`RejectReason::TooLarge`] above [`MAIL_BYTES_MAX`], [`LINES_MAX`] or [`MESSAGES_MAX`]; [`RejectReason::Syntax`] for
-/// bytes without any header field; what a door says of a mail that it could not take in whole ([`taken`]). A mail that cannot be read as what it is comes as [`Content::Broken`].
+/// bytes without any header field; what a door says of a mail that it could not take in whole ([`taken`]). A mail that
+/// cannot be read as what it is comes as [`Content::Broken`].
 pub fn read(bytes: &[u8]) -> Result<Mail, Reject> {
     taken::check(bytes)?;
     check_size(bytes)?;

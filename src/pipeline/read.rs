@@ -1,13 +1,12 @@
 //! The pipeline's thread: takes entries from the spool and makes batches of them.
 
-use crate::model::SourceRef;
+use crate::model::{SourceRef, with_causes};
 use crate::pipeline::PipelineError;
 use crate::pipeline::assemble::{Answers, Assembler};
 use crate::pipeline::authenticate::Authenticator;
 use crate::pipeline::draft::{Draft, Finished};
 use crate::pipeline::known::RecentIds;
 use crate::pipeline::progress::Progress;
-use crate::pipeline::write::in_words;
 use crate::spool::{Entry, SpoolReader};
 use crate::store::{Store, StoreError};
 use std::collections::VecDeque;
@@ -267,7 +266,7 @@ impl Reading {
         loop {
             match self.runtime.block_on(question()) {
                 Ok(answer) => return Some(answer),
-                Err(error) => self.progress.store_failed(in_words(&error)),
+                Err(error) => self.progress.store_failed(with_causes(&error)),
             }
             if *self.shutdown.borrow() {
                 return None;

@@ -1,5 +1,6 @@
 //! The pipeline's second half: writes batches and moves the checkpoint.
 
+use crate::model::with_causes;
 use crate::pipeline::PipelineError;
 use crate::pipeline::checkpoint::{Checkpoint, Home, ReaderStates, SourceTotals};
 use crate::pipeline::draft::Finished;
@@ -75,7 +76,7 @@ impl Writing {
             match self.store.insert(batch).await {
                 Ok(()) => return true,
                 Err(error) => {
-                    let error = in_words(&error);
+                    let error = with_causes(&error);
                     tracing::error!(
                         error,
                         retry_s = pause.as_secs_f32(),
@@ -90,17 +91,6 @@ impl Writing {
             }
         }
     }
-}
-
-/// An error with what caused it, on one line.
-pub(super) fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        words = format!("{words}: {inner}");
-        cause = inner.source();
-    }
-    words
 }
 
 /// Adds what one batch brought to the totals.

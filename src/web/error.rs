@@ -1,5 +1,6 @@
 //! What a page or the API answers when it cannot answer: the one place where an error gets its status.
 
+use crate::model::with_causes;
 use crate::store::StoreError;
 use crate::suppression::hooks::HookError;
 use crate::suppression::imports::ImportError;
@@ -116,7 +117,7 @@ impl PageError {
             _ => false,
         };
         if is_ours {
-            tracing::error!(error = chain(self), "page failed: {self}");
+            tracing::error!(error = with_causes(self), "page failed");
         }
     }
 }
@@ -171,11 +172,6 @@ fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase);
     first.into_iter().flatten().chain(letters).chain(['.']).collect()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[derive(Template)]

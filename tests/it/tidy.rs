@@ -7,17 +7,18 @@ use std::fs;
 use std::path::Path;
 
 /// Which floor may lean on which. A floor that is not here is a fault, so that a new one is thought about.
-const FLOORS: [(&str, &[&str]); 13] = [
+const FLOORS: [(&str, &[&str]); 14] = [
     ("model", &[]),
     ("parse", &["model"]),
     ("classify", &["model"]),
     ("config", &["model"]),
+    ("call", &["model"]),
     ("spool", &["model"]),
     ("store", &["model", "config"]),
-    ("suppression", &["model", "config", "store"]),
-    ("reputation", &["model", "config", "store"]),
-    ("alert", &["model", "config", "store", "reputation"]),
-    ("ingest", &["model", "config", "spool", "parse"]),
+    ("suppression", &["model", "config", "call", "store"]),
+    ("reputation", &["model", "config", "call", "store"]),
+    ("alert", &["model", "config", "call", "store", "reputation"]),
+    ("ingest", &["model", "config", "call", "spool", "parse"]),
     ("pipeline", &["model", "config", "parse", "classify", "spool", "store", "suppression"]),
     ("web", &["model", "config", "parse", "store", "suppression", "reputation", "alert"]),
     (
@@ -27,6 +28,7 @@ const FLOORS: [(&str, &[&str]); 13] = [
             "config",
             "parse",
             "classify",
+            "call",
             "spool",
             "store",
             "suppression",

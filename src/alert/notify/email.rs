@@ -5,8 +5,9 @@
 
 use crate::alert::chart::Picture;
 use crate::alert::notify::NotifyError;
-use crate::alert::notify::http::{ANSWER_TIMEOUT, causes};
+use crate::alert::notify::http::ANSWER_TIMEOUT;
 use crate::alert::notify::message::Message;
+use crate::model::with_causes;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, Mailboxes, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -43,13 +44,13 @@ impl Mailer {
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<(), NotifyError> {
-        let mail = self.write(message).map_err(|fault| NotifyError::Settings(causes(&fault)))?;
+        let mail = self.write(message).map_err(|fault| NotifyError::Settings(with_causes(&fault)))?;
         let sent = tokio::time::timeout(2 * ANSWER_TIMEOUT, self.transport.send(mail)).await;
         match sent {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(fault)) => match fault.status() {
-                Some(code) => Err(NotifyError::Refused { status: code.into(), said: causes(&fault) }),
-                None => Err(NotifyError::Unreachable(causes(&fault))),
+                Some(code) => Err(NotifyError::Refused { status: code.into(), said: with_causes(&fault) }),
+                None => Err(NotifyError::Unreachable(with_causes(&fault))),
             },
             Err(_) => Err(NotifyError::Unreachable("the mail server did not take it in time".to_owned())),
         }

@@ -4,15 +4,11 @@
 //! <https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth>,
 //! <https://developers.google.com/identity/protocols/oauth2/web-server#offline> (both seen November 2026).
 
+use crate::call::{CallError, Line};
 use crate::ingest::imap::login::{Secret, read_secret};
 use axum::http::header;
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::Request;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -48,7 +44,7 @@ pub struct OauthClient {
     secret_file: PathBuf,
     scope: Option<String>,
     refresh_token_file: Option<PathBuf>,
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    line: Line,
     /// The last token, and until when it counts.
     kept: Mutex<Option<(Secret, Instant)>>,
 }
@@ -84,12 +80,8 @@ impl OauthClient {
         refresh_token_file: Option<PathBuf>,
         tls: rustls::ClientConfig,
     ) -> Self {
-        let mut tcp = HttpConnector::new();
-        // the settings allow `http` for loopback alone
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(TOKEN_WAIT));
-        let http = Client::builder(TokioExecutor::new()).build(HttpsConnector::from((tcp, tls)));
-        Self { url, client_id, secret_file, scope, refresh_token_file, http, kept: Mutex::new(None) }
+        let line = Line::new(tls, TOKEN_WAIT);
+        Self { url, client_id, secret_file, scope, refresh_token_file, line, kept: Mutex::new(None) }
     }
 
     /// Held while a token is got: all folders of the account ask at once after a restart.
@@ -100,9 +92,7 @@ impl OauthClient {
         {
             return Ok(token.clone());
         }
-        let asked = tokio::time::timeout(TOKEN_WAIT, self.ask()).await;
-        let (token, life) =
-            asked.map_err(|_| format!("{} did not answer within {} s", self.url, TOKEN_WAIT.as_secs()))??;
+        let (token, life) = self.ask().await?;
         *kept = Some((token.clone(), Instant::now() + life));
         Ok(token)
     }
@@ -114,10 +104,10 @@ impl OauthClient {
             .header(header::ACCEPT, "application/json")
             .body(Full::from(body))
             .map_err(|error| format!("`oauth2.token_url`: {error}"))?;
-        let answer = self.http.request(request).await.map_err(|error| format!("{}: {error}", self.url))?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| format!("{}: {error}", self.url))?.to_bytes();
+        let failed = |error: CallError| format!("{}: {error}", self.url);
+        let answer = self.line.call(request).await.map_err(failed)?;
+        let status = answer.status;
+        let body = answer.bytes(ANSWER_BYTES_MAX).await.map_err(failed)?;
         read_answer(&body).map_err(|told| format!("{} answers {status}: {told}", self.url))
     }
 

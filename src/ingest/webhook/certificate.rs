@@ -6,16 +6,13 @@
 //! Its chain is not checked: the server that hands it out proves who it is by its own certificate, and who can write
 //! into the folder can do more. Its time is.
 
+use crate::call::Line;
 use crate::ingest::webhook::signed::RSA;
 use crate::ingest::webhook::sns::SnsUrl;
 use crate::model::Timestamp;
-use axum::http::{StatusCode, Uri};
+use axum::http::{Request, StatusCode, Uri};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Collected, Empty, Limited};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::Full;
 use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -56,7 +53,7 @@ pub trait Fetch: Send + Sync {
 pub struct FetchError(pub String);
 
 /// From the host that the URL names.
-pub struct HttpsFetch(Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
+pub struct HttpsFetch(Line);
 
 /// From files in a folder, named as the last part of the URL.
 pub struct FolderFetch(pub PathBuf);
@@ -64,27 +61,20 @@ pub struct FolderFetch(pub PathBuf);
 impl HttpsFetch {
     /// With the roots and versions of `tls`.
     pub fn new(tls: rustls::ClientConfig) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(ANSWER_TIMEOUT));
-        Self(Client::builder(TokioExecutor::new()).build(HttpsConnector::from((tcp, tls))))
+        Self(Line::new(tls, ANSWER_TIMEOUT))
     }
 }
 
 impl Fetch for HttpsFetch {
     fn get<'f>(&'f self, url: &'f Uri) -> Fetched<'f> {
         Box::pin(async move {
-            let answer = async {
-                let answer = self.0.get(url.clone()).await.map_err(|fault| said(&fault))?;
-                // another host must not be asked, so that redirections are no answer
-                if answer.status() != StatusCode::OK {
-                    return Err(FetchError(format!("SNS answers {}", answer.status())));
-                }
-                let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-                body.map(Collected::to_bytes).map_err(|fault| said(&*fault))
-            };
-            let slow = |_| FetchError(format!("SNS did not answer within {} s", ANSWER_TIMEOUT.as_secs()));
-            tokio::time::timeout(ANSWER_TIMEOUT, answer).await.map_err(slow)?
+            let failed = |fault: &dyn std::fmt::Display| FetchError(format!("SNS: {fault}"));
+            let request = Request::get(url).body(Full::default()).map_err(|fault| failed(&fault))?;
+            let answer = self.0.call(request).await.map_err(|fault| failed(&fault))?;
+            if answer.status != StatusCode::OK {
+                return Err(FetchError(format!("SNS answers {}", answer.status)));
+            }
+            answer.bytes(ANSWER_BYTES_MAX).await.map_err(|fault| failed(&fault))
         })
     }
 }
@@ -108,12 +98,6 @@ impl Fetch for FolderFetch {
             Ok(bytes.into())
         })
     }
-}
-
-/// A fault with its causes, as the first one says little.
-fn said(fault: &dyn std::error::Error) -> FetchError {
-    let causes = std::iter::successors(Some(fault), |fault| fault.source());
-    FetchError(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
 
 /// A certificate of SNS.

@@ -18,9 +18,10 @@ mod post;
 mod state;
 mod work;
 
-pub use post::{Poster, client};
+pub use post::line;
 pub use state::{DeadLetter, HookError};
 
+use crate::call::Line;
 use crate::model::Text;
 use crate::suppression::hooks::state::Folder;
 use crate::suppression::list::List;
@@ -74,7 +75,7 @@ pub struct Hook(Arc<Inner>);
 struct Inner {
     settings: HookSettings,
     list: List,
-    poster: Poster,
+    line: Line,
     folder: Folder,
     status: Mutex<HookStatus>,
     /// A dead letter is to be sent again.
@@ -88,7 +89,7 @@ impl Hook {
     /// # Errors
     ///
     /// When the folder cannot be made, or what is in it not be read.
-    pub fn open(settings: HookSettings, dir: &Path, list: List, poster: Poster) -> Result<Self, HookError> {
+    pub fn open(settings: HookSettings, dir: &Path, list: List, line: Line) -> Result<Self, HookError> {
         let folder = Folder::open(dir.join(settings.name.as_str()))?;
         let state = folder.load()?;
         let status = HookStatus {
@@ -106,7 +107,7 @@ impl Hook {
         let hook = Self(Arc::new(Inner {
             settings,
             list,
-            poster,
+            line,
             folder,
             status: Mutex::new(status),
             again: Notify::new(),

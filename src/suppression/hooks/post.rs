@@ -1,5 +1,6 @@
 //! One try: a signed POST, and whether it was taken.
 
+use crate::call::{Line, USER_AGENT};
 use crate::model::Timestamp;
 use crate::suppression::hooks::HookSettings;
 use base64::Engine as _;
@@ -8,25 +9,15 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::Full;
 use hyper::{Request, header};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use sha2::Sha256;
 use std::time::Duration;
 
 /// How long a receiver may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
 
-/// Posts over HTTP or HTTPS.
-pub type Poster = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
-/// A poster that trusts as `tls` says.
-pub fn client(tls: rustls::ClientConfig) -> Poster {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_connect_timeout(Some(ANSWER_WAIT));
-    Client::builder(TokioExecutor::new()).build(HttpsConnector::from((tcp, tls)))
+/// What sends the posts, trusting as `tls` says.
+pub fn line(tls: rustls::ClientConfig) -> Line {
+    Line::new(tls, ANSWER_WAIT)
 }
 
 /// Sends once.
@@ -36,7 +27,7 @@ pub fn client(tls: rustls::ClientConfig) -> Poster {
 /// Why it was not taken, in words: anything but a 2xx is "not taken". A redirection is not followed: the receiver's
 /// address stands in the settings.
 pub(super) async fn send(
-    poster: &Poster,
+    line: &Line,
     settings: &HookSettings,
     id: uuid::Uuid,
     body: Bytes,
@@ -45,18 +36,14 @@ pub(super) async fn send(
     let stamp = now.seconds().to_string();
     let request = Request::post(settings.url.clone())
         .header(header::CONTENT_TYPE, "application/json")
-        .header(header::USER_AGENT, concat!("relaylens/", env!("CARGO_PKG_VERSION")))
+        .header(header::USER_AGENT, USER_AGENT)
         .header("webhook-id", id.to_string())
         .header("webhook-timestamp", &stamp)
         .header("webhook-signature", signature(&settings.secret, &id.to_string(), &stamp, &body))
         .body(Full::new(body))
         .map_err(|error| error.to_string())?;
-    match tokio::time::timeout(ANSWER_WAIT, poster.request(request)).await {
-        Err(_) => Err(format!("no answer within {} s", ANSWER_WAIT.as_secs())),
-        Ok(Err(error)) => Err(chain(&error)),
-        Ok(Ok(answer)) if answer.status().is_success() => Ok(()),
-        Ok(Ok(answer)) => Err(format!("it answered {}", answer.status())),
-    }
+    let answer = line.call(request).await.map_err(|error| error.to_string())?;
+    if answer.status.is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status)) }
 }
 
 fn signature(secret: &[u8], id: &str, stamp: &str, body: &[u8]) -> String {
@@ -65,11 +52,6 @@ fn signature(secret: &[u8], id: &str, stamp: &str, body: &[u8]) -> String {
         mac.update(part);
     }
     format!("v1,{}", BASE64.encode(mac.finalize().into_bytes()))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

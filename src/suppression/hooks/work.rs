@@ -122,7 +122,7 @@ impl Hook {
 
     async fn send(&self, post: &Post) -> Result<(), String> {
         let (settings, now) = (&self.0.settings, self.0.list.now());
-        post::send(&self.0.poster, settings, post.id, post.body.clone().into(), now).await
+        post::send(&self.0.line, settings, post.id, post.body.clone().into(), now).await
     }
 
     /// Notes a failed try: a pause, or a dead letter.

@@ -1,9 +1,9 @@
 //! Loading the log, following what other processes write, and telling of entries that have ended.
 
 use crate::model::suppression::{Action, Change, LogRecord, Origin};
-use crate::model::{Text, Timestamp};
+use crate::model::{Text, Timestamp, with_causes};
 use crate::store::WriterClaim;
-use crate::suppression::list::write::{Writer, in_words};
+use crate::suppression::list::write::Writer;
 use crate::suppression::list::{List, ListError, WRITE_CHANGES_MAX};
 use crate::suppression::sequence::{Cursor, SeqClock};
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl List {
                 return;
             }
             while let Err(error) = self.load().await {
-                tracing::error!(error = in_words(&error), "the suppression list could not be loaded yet");
+                tracing::error!(error = with_causes(&error), "the suppression list could not be loaded yet");
                 tokio::time::sleep(FOLLOW_EVERY).await;
             }
             tracing::info!(entries = self.index().len(), "the suppression list is loaded");
@@ -124,7 +124,7 @@ impl List {
                 _ = renew.tick() => self.renew().await,
             };
             if let Err(error) = done {
-                tracing::warn!(error = in_words(&error), "the suppression list is behind the log");
+                tracing::warn!(error = with_causes(&error), "the suppression list is behind the log");
             }
         }
     }

@@ -15,7 +15,6 @@ mod write;
 
 pub use actor::Actor;
 pub use follow::{EXPIRE_EVERY, FOLLOW_EVERY};
-pub(in crate::suppression) use write::in_words;
 pub use write::{WRITE_CHANGES_MAX, Written};
 
 use crate::model::suppression::{Decision, LogRecord, Question, Reason, RunId};

@@ -1,7 +1,7 @@
 //! Writing: one insert at a time, whole or not at all, in the log before it is in memory.
 
-use crate::model::Timestamp;
 use crate::model::suppression::{Action, Change, Key, LogRecord};
+use crate::model::{Timestamp, with_causes};
 use crate::store::StoreError;
 use crate::suppression::fold::{Effect, KeyState, Step, effect, entries};
 use crate::suppression::list::{Actor, List, ListError};
@@ -203,7 +203,7 @@ impl List {
         loop {
             match self.0.store.append_suppressions(records).await {
                 Err(error) if tries < TRIES_MAX => {
-                    tracing::warn!(error = %in_words(&error), tries, "suppressions could not be written yet");
+                    tracing::warn!(error = %with_causes(&error), tries, "suppressions could not be written yet");
                     tokio::time::sleep(TRY_AGAIN * tries).await;
                     tries += 1;
                 }
@@ -211,10 +211,4 @@ impl List {
             }
         }
     }
-}
-
-/// An error with what led to it.
-pub(in crate::suppression) fn in_words(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
 }

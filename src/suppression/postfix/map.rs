@@ -7,11 +7,11 @@
 //! Source: postmap(1), `lmdb_table(5)`.
 //! Not here: addresses that the list knows by their hash alone, and those with blanks, which `postmap` cannot write.
 
-use crate::model::Text;
 use crate::model::suppression::Reason;
+use crate::model::{Text, with_causes};
 use crate::store::StoreError;
 use crate::suppression::index::{MD5_PREFIX, SHA256_PREFIX};
-use crate::suppression::list::{List, in_words};
+use crate::suppression::list::List;
 use crate::suppression::postfix::Context;
 use crate::suppression::postfix::desk::words;
 use crate::suppression::sequence::Cursor;
@@ -177,7 +177,7 @@ impl MapWriter {
                 Ok(()) => return,
                 Err(error) => {
                     let map = self.file.path.display();
-                    tracing::warn!(%map, error = in_words(&error), "the suppression map is not in step with the list");
+                    tracing::warn!(%map, error = with_causes(&error), "the suppression map is not in step with the list");
                     tokio::time::sleep(TRY_AGAIN).await;
                 }
             }

@@ -97,7 +97,7 @@ impl Runner {
     }
 
     async fn complain(&self, error: &(dyn std::error::Error + Sync)) {
-        let error = crate::suppression::list::in_words(error);
+        let error = crate::model::with_causes(error);
         tracing::warn!(error, "the suppression rules wait for the store");
         tokio::time::sleep(TRY_AGAIN).await;
     }
