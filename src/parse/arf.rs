@@ -89,6 +89,7 @@ fn find_report<'m>(message: &'m Message<'_>) -> Option<(usize, Cow<'m, str>)> {
     let has_message = parts(message).any(|(_, part)| part.message().is_some() || is_headers(part));
     parts(message)
         .filter(|(_, part)| has_message && matches!(part.body, PartType::Text(_) | PartType::Binary(_)))
+        .filter(|(_, part)| fields::may_be_report(look(part)))
         .find(|(_, part)| fields::is_report(&text_up_to(part, fields::LOOK_BYTES_MAX)))
         .map(|(at, part)| (at, text_of(part)))
 }
@@ -127,6 +128,12 @@ fn returned_in(part: &MessagePart<'_>) -> ReturnedMessage {
 fn is_headers(part: &MessagePart<'_>) -> bool {
     let subtype = part.content_type().and_then(|kind| kind.subtype()).unwrap_or_default();
     ["rfc822-headers", "global-headers", "rfc822"].iter().any(|name| subtype.eq_ignore_ascii_case(name))
+}
+
+/// The beginning of a part, where the fields of a report stand.
+fn look<'m>(part: &'m MessagePart<'_>) -> &'m [u8] {
+    let bytes = part.contents();
+    &bytes[..bytes.len().min(fields::LOOK_BYTES_MAX)]
 }
 
 fn text_of<'m>(part: &'m MessagePart<'_>) -> Cow<'m, str> {

@@ -29,6 +29,7 @@ mod transcript;
 use crate::model::{Notice, QUEUE_IDS_MAX, RejectReason, ReturnedMessage, Text};
 use crate::parse::Reject;
 use crate::parse::mail::{reader, signs::Signs};
+use crate::parse::text::whole_lines;
 use mail_parser::{Message, PartType};
 use page::Page;
 use phrases::Marks;
@@ -162,7 +163,7 @@ fn has_status_fields(text: &str) -> bool {
 fn before_fields(text: &str) -> &str {
     const FIRST: [&str; 4] = ["reporting-mta:", "final-recipient:", "original-recipient:", "action:"];
     let mut begin = 0;
-    for line in text.split_inclusive('\n') {
+    for line in whole_lines(text) {
         let starts =
             |name: &&str| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
         if FIRST.iter().any(starts) {

@@ -110,7 +110,7 @@ fn check_size(bytes: &[u8]) -> Result<(), Reject> {
     if bytes.len() > MAIL_BYTES_MAX {
         return refuse(format!("the mail has {} bytes, the most is {MAIL_BYTES_MAX}", bytes.len()));
     }
-    if memchr::memchr_iter(b'\n', bytes).count() > LINES_MAX {
+    if bytes.len() > LINES_MAX && memchr::memchr_iter(b'\n', bytes).count() > LINES_MAX {
         return refuse(format!("the mail has more than {LINES_MAX} lines"));
     }
     let is_message = |slash: &usize| {

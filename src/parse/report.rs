@@ -15,6 +15,7 @@ mod tests;
 use crate::model::{DmarcReport, Parsed, RejectReason, Text, TlsReport};
 use crate::parse::archive::{self, Limits};
 use crate::parse::dmarc::RecordSink;
+use crate::parse::text::cut;
 use crate::parse::{Reject, dmarc, tlsrpt};
 use content::LOOK_BYTES_MAX;
 use mail_parser::{Encoding, Message, MessagePart, MimeHeaders, PartType};
@@ -97,7 +98,7 @@ fn brings_mail_back(part: &MessagePart<'_>) -> bool {
 
 fn report_part(message: &Message<'_>, part: &MessagePart<'_>) -> Option<ReportPart> {
     // Most parts are none: the beginning of a text tells, before all of it is decoded.
-    let start = decoded(message, part, LOOK_BYTES_MAX);
+    let start = start(message, part);
     if content::Kind::of(&start) == content::Kind::Other && content::without_base64(&start).is_none() {
         return None;
     }
@@ -111,6 +112,18 @@ fn report_part(message: &Message<'_>, part: &MessagePart<'_>) -> Option<ReportPa
     };
     let name = Text::new(&name[..name.floor_char_boundary(NAME_BYTES_MAX)]);
     Some(ReportPart { format, name, bytes: bytes.into_owned() })
+}
+
+/// The beginning of a part, without its transfer encoding.
+fn start<'a>(message: &'a Message<'_>, part: &'a MessagePart<'_>) -> Cow<'a, [u8]> {
+    if let PartType::Text(text) | PartType::Html(text) = &part.body {
+        let start = cut(text, LOOK_BYTES_MAX).as_bytes();
+        // No charset has changed what is ASCII, so that it need not be decoded again.
+        if start.is_ascii() {
+            return Cow::Borrowed(start);
+        }
+    }
+    decoded(message, part, LOOK_BYTES_MAX)
 }
 
 /// The bytes of a part without their transfer encoding, of a text at least as many as are wanted. Texts are decoded again

@@ -31,9 +31,20 @@ const NOT_SPAM: [&str; 4] = ["notspam", "not-junk", "notjunk", "ham"];
 /// How much of a text is looked at, in bytes: the fields that tell a report stand in front.
 pub(super) const LOOK_BYTES_MAX: usize = 4096;
 
+/// Whether the field that all reports have may be named in the bytes. Most parts are none, and this is told fast.
+pub(super) fn may_be_report(bytes: &[u8]) -> bool {
+    const WORD: &[u8] = b"feedback";
+    memchr::memchr_iter(b'-', bytes)
+        .any(|at| at.checked_sub(WORD.len()).is_some_and(|begin| bytes[begin..at].eq_ignore_ascii_case(WORD)))
+}
+
 /// Whether the text is that of a report: it begins with fields, and has one of the first and another that all must have.
 pub(super) fn is_report(text: &str) -> bool {
-    let fields = fields::read(cut(text, LOOK_BYTES_MAX));
+    let text = cut(text, LOOK_BYTES_MAX);
+    if !may_be_report(text.as_bytes()) {
+        return false;
+    }
+    let fields = fields::read(text);
     let has =
         |name: &str| fields.iter().any(|field| field.name.eq_ignore_ascii_case(name) && field.group == 0);
     has("Feedback-Type") && (has("User-Agent") || has("Version") || has("Source-IP"))

@@ -7,7 +7,7 @@ use crate::model::{Complaint, ComplaintFormat, FeedbackType, Parsed, ReturnedMes
 use crate::parse::arf::fields::{Draft, date, ip};
 use crate::parse::arf::text_of;
 use crate::parse::dsn::returned;
-use crate::parse::text::cut;
+use crate::parse::text::{at_colon, cut, whole_lines};
 use mail_parser::Message;
 
 /// Longest label that is known, in bytes: `sender ip address`.
@@ -20,11 +20,15 @@ const LABELS_BYTES_MAX: usize = 8 * 1024;
 pub(super) fn read(message: &Message<'_>) -> Option<Parsed<Complaint>> {
     let part = message.text_part(0)?;
     let text = text_of(part);
+    let labels = cut(&text, LABELS_BYTES_MAX);
+    // Most texts have none of the labels, and this is told fast.
+    if !has_alignment(labels.as_bytes()) {
+        return None;
+    }
     let mut draft = Draft::default();
     let (mut aligned, mut end) = (None::<Vec<Text>>, 0);
-    let labels = cut(&text, LABELS_BYTES_MAX);
     for (begin, line) in lines(labels) {
-        let Some((label, value)) = line.split_once(':') else { continue };
+        let Some((label, value)) = at_colon(line) else { continue };
         let (label, value) = (label.trim(), value.trim());
         if label.len() > LABEL_BYTES_MAX {
             continue;
@@ -56,11 +60,20 @@ pub(super) fn read(message: &Message<'_>) -> Option<Parsed<Complaint>> {
     Some(draft.finish(ComplaintFormat::Prose, returned, None))
 }
 
+/// Whether a colon stands behind the last word of a label that must be there.
+fn has_alignment(text: &[u8]) -> bool {
+    const WORD: &[u8] = b"alignment";
+    memchr::memchr_iter(b':', text).any(|at| {
+        let label = text[..at].trim_ascii_end();
+        label.len() >= WORD.len() && label[label.len() - WORD.len()..].eq_ignore_ascii_case(WORD)
+    })
+}
+
 /// Lines with the place where each begins.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.split('\n').scan(0, |at, line| {
+    whole_lines(text).scan(0, |at, line| {
         let begin = *at;
-        *at += line.len() + 1;
+        *at += line.len();
         Some((begin, line))
     })
 }
@@ -68,7 +81,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// The header of the message: from the first line that begins with the name of a field.
 fn header_behind(text: &str) -> ReturnedMessage {
     let is_field = |line: &str| {
-        line.split_once(':').is_some_and(|(name, _)| {
+        at_colon(line).is_some_and(|(name, _)| {
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         })
     };

@@ -5,6 +5,7 @@
 //! servers write in front of what they send back.
 //! Not here: reading the returned head (`returned`).
 
+use crate::parse::text::{at_colon, lines, whole_lines};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::sync::LazyLock;
 
@@ -94,7 +95,7 @@ pub(super) fn split(text: &str) -> (&str, &str) {
     let mut run: Option<Run> = None;
     let mut begin = 0;
     let mut has_content = false;
-    for line in text.split_inclusive('\n') {
+    for line in whole_lines(text) {
         let next = begin + line.len();
         let bare = line.trim_end();
         if bare.is_empty() {
@@ -161,7 +162,7 @@ fn is_part_of_source(line: &str) -> bool {
 /// Whether a text begins with a head, as far as its first lines tell.
 pub(super) fn has_head(text: &str) -> bool {
     const LINES_MAX: usize = 12;
-    text.lines().filter(|line| !line.trim().is_empty()).take(LINES_MAX).any(|line| field_kind(line).is_some())
+    lines(text).filter(|line| !line.trim().is_empty()).take(LINES_MAX).any(|line| field_kind(line).is_some())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,7 +201,7 @@ fn field_kind(line: &str) -> Option<FieldKind> {
         "in-reply-to",
         "feedback-id",
     ];
-    let (name, _) = line.split_once(':')?;
+    let (name, _) = at_colon(line)?;
     let name = name.trim_end();
     let is = |names: &[&str]| names.iter().any(|one| one.eq_ignore_ascii_case(name));
     match name.len() {

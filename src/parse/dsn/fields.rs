@@ -4,6 +4,8 @@
 //! Source: RFC 3464 section 2.1.2: groups are divided by blank lines, long values go on in lines that begin with a blank.
 //! Read beyond it: blanks before the colon, lines that were broken without a blank, text between the groups.
 
+use crate::parse::text::{at_colon, lines};
+
 /// Fields read of one part. A group has about ten, and 500 recipients in a notice are beyond all that relays send.
 const FIELDS_MAX: usize = 20_000;
 
@@ -23,7 +25,7 @@ pub(in crate::parse) struct Field<'t> {
 pub(in crate::parse) fn read(text: &str) -> Vec<Field<'_>> {
     let mut fields: Vec<Field<'_>> = Vec::new();
     let (mut group, mut is_open) = (0, false);
-    for line in text.lines() {
+    for line in lines(text) {
         if line.trim().is_empty() {
             // Several blank lines divide no more than one does.
             group += usize::from(std::mem::take(&mut is_open));
@@ -54,7 +56,7 @@ pub(in crate::parse) fn read(text: &str) -> Vec<Field<'_>> {
 
 /// Splits `Name : value`; a name has letters, digits and hyphens alone.
 fn split(line: &str) -> Option<(&str, &str)> {
-    let (name, value) = line.split_once(':')?;
+    let (name, value) = at_colon(line)?;
     let name = name.trim();
     let is_name = !name.is_empty()
         && name.len() <= NAME_BYTES_MAX

@@ -4,9 +4,12 @@
 //! Not here: the words (`phrases`).
 
 use crate::parse::dsn::phrases::{self, Marks};
+use crate::parse::text;
 
 /// Lines looked at. A notice of thousands of recipients has a few for each.
 const LINES_MAX: usize = 20_000;
+
+const QUOTE: &str = "\u{2019}";
 
 /// A line of the text.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +35,7 @@ impl<'t> Line<'t> {
 
 /// Cuts the text into lines, with the marks of each; and the text with single blanks.
 pub(super) fn mark(text: &str) -> (Vec<Line<'_>>, String, Marks) {
-    let mut lines: Vec<Line<'_>> = text
-        .lines()
+    let mut lines: Vec<Line<'_>> = text::lines(text)
         .take(LINES_MAX)
         .map(|line| Line { text: line.trim_end(), marks: Marks::default() })
         .collect();
@@ -59,7 +61,7 @@ pub(super) fn mark(text: &str) -> (Vec<Line<'_>>, String, Marks) {
 /// The text with single blanks for runs of them and for line ends: phrases go over both.
 pub(super) fn flatten(text: &str) -> String {
     let mut flat = String::with_capacity(text.len() + 1);
-    text.lines().take(LINES_MAX).for_each(|line| flatten_line(line, &mut flat));
+    text::lines(text).take(LINES_MAX).for_each(|line| flatten_line(line, &mut flat));
     flat
 }
 
@@ -72,9 +74,9 @@ fn flatten_line(line: &str, flat: &mut String) {
     if flat.len() == begin {
         // A blank line ends what a phrase can go over.
         flat.push('\n');
-    } else if memchr::memmem::find(&flat.as_bytes()[begin..], "\u{2019}".as_bytes()).is_some() {
+    } else if memchr::memchr(QUOTE.as_bytes()[0], &flat.as_bytes()[begin..]).is_some() {
         // `couldn’t` is `couldn't` by another hand.
-        let plain = flat[begin..].replace('\u{2019}', "'");
+        let plain = flat[begin..].replace(QUOTE, "'");
         flat.truncate(begin);
         flat.push_str(&plain);
     }

@@ -100,7 +100,7 @@ fn from_heard(heard: &Heard, action: NoticeAction, prose: &Prose<'_>) -> NoticeR
         complete_reply(&mut recipient, prose);
     }
     if recipient.reply.text.is_empty() {
-        recipient.reply.text = reply::read(&page_words(prose)).text;
+        recipient.reply.text = reply::without_stage(&page_words(prose)).text;
     }
     recipient
 }
@@ -166,7 +166,7 @@ pub(super) fn complete(recipients: &mut [NoticeRecipient], prose: &Prose<'_>) {
             complete_reply(recipient, prose);
         }
         if sole && recipient.reply.text.is_empty() && prose.marks.has(Marks::FAIL) {
-            recipient.reply.text = reply::read(&page_words(prose)).text;
+            recipient.reply.text = reply::without_stage(&page_words(prose)).text;
         }
     }
 }
@@ -186,15 +186,14 @@ fn complete_address(recipient: &mut NoticeRecipient, prose: &Prose<'_>, sole: bo
 
 /// The paragraph of the text that holds the reply, or all that tells a reason.
 fn page_reply(prose: &Prose<'_>) -> String {
-    let mut best = String::new();
+    let (mut best, mut best_has_status) = (String::new(), false);
     let mut reasons = String::new();
     for paragraph in prose.lines.split(Line::is_blank) {
         let text = paragraph.iter().map(|line| line.text.trim()).collect::<Vec<_>>().join(" ");
-        let reply = reply::read(&text);
-        if reply.code != 0
-            && (best.is_empty() || reply.enhanced.is_some() && reply::read(&best).enhanced.is_none())
-        {
-            best = text;
+        let reply = reply::without_stage(&text);
+        let has_status = reply.enhanced.is_some();
+        if reply.code != 0 && (best.is_empty() || has_status && !best_has_status) {
+            (best, best_has_status) = (text, has_status);
         } else if paragraph.iter().any(|line| line.marks.has(Marks::REASON))
             && reasons.len() < REPLY_BYTES_MAX
         {

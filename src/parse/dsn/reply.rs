@@ -22,13 +22,18 @@ struct Candidate {
 
 /// Reads the reply in a text that is one line already, see [`unfold`].
 pub(super) fn read(text: &str) -> SmtpReply {
+    SmtpReply { stage: step::read(text), ..without_stage(text) }
+}
+
+/// As [`read`], for those who do not ask at which step it was given.
+pub(super) fn without_stage(text: &str) -> SmtpReply {
     let candidates = candidates(text);
     let best = best(text, &candidates);
     let code = best.map_or(0, |best| best.code);
     let enhanced = best.and_then(|best| best.enhanced).or_else(|| lone_status(text, code));
     // What stands before the code is the reporting server's: "host mx.example.com said:".
     let kept = best.filter(|best| !best.keeps_words).map_or(text, |best| within_brackets(text, best.at));
-    SmtpReply { code, enhanced, text: cut(without_step(kept)), stage: step::read(text) }
+    SmtpReply { code, enhanced, text: cut(without_step(kept)), ..SmtpReply::default() }
 }
 
 /// The text from `at` on, up to the end of the brackets or quotes that were opened for it: `(reason: 550 no)`,

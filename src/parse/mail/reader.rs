@@ -6,9 +6,24 @@
 use mail_parser::{HeaderName, MessageParser};
 use std::sync::LazyLock;
 
-/// What both read. Of `Received` only the id is wanted: taking it apart costs as much as the rest of a head.
+/// What leads from a returned message to the one that was sent.
+const OF_RETURNED: [&str; 5] =
+    ["Feedback-ID", "CFBL-Feedback-ID", "X-Relaylens-Ref", "X-Postfix-Queue-ID", "X-HmXmrOriginalRecipient"];
+
+/// What tells what a mail is, and for whom it came.
+const OF_MAIL: [&str; 6] = [
+    "Auto-Submitted",
+    "X-Failed-Recipients",
+    "Delivered-To",
+    "X-Original-To",
+    "Envelope-To",
+    "X-Envelope-To",
+];
+
+/// What both read; other fields keep their names alone: half of a head are signatures and hops. Of `Received` only the id
+/// is wanted: taking it apart costs as much as the rest of a head.
 fn shared() -> MessageParser {
-    MessageParser::new()
+    let parser = MessageParser::new()
         .header_id(HeaderName::MessageId)
         .header_id(HeaderName::ReturnPath)
         .header_address(HeaderName::From)
@@ -17,23 +32,17 @@ fn shared() -> MessageParser {
         .header_text(HeaderName::Subject)
         .header_date(HeaderName::Date)
         .header_raw(HeaderName::Received)
+        .default_header_ignore();
+    with_raw(parser, &OF_RETURNED)
 }
 
-/// Reads a mail with its parts. Signatures are the longest fields of a head, and nobody asks for them here.
-pub(in crate::parse) static MAIL: LazyLock<MessageParser> = LazyLock::new(|| {
-    shared()
-        .with_mime_headers()
-        .header_id(HeaderName::InReplyTo)
-        .ignore_header(HeaderName::DkimSignature)
-        .ignore_header(HeaderName::ArcMessageSignature)
-        .ignore_header(HeaderName::ArcSeal)
-        .ignore_header(HeaderName::ArcAuthenticationResults)
-        .default_header_raw()
-});
+fn with_raw(parser: MessageParser, names: &[&'static str]) -> MessageParser {
+    names.iter().copied().filter_map(HeaderName::parse).fold(parser, MessageParser::header_raw)
+}
 
-/// Reads the fields that lead to a message, and passes over the others: half of a head are signatures and hops.
-pub(in crate::parse) static HEAD: LazyLock<MessageParser> = LazyLock::new(|| {
-    let by_name = ["Feedback-ID", "CFBL-Feedback-ID", "X-Relaylens-Ref", "X-Postfix-Queue-ID"];
-    let parser = shared().default_header_ignore();
-    by_name.into_iter().filter_map(HeaderName::parse).fold(parser, MessageParser::header_raw)
-});
+/// Reads a mail with its parts.
+pub(in crate::parse) static MAIL: LazyLock<MessageParser> =
+    LazyLock::new(|| with_raw(shared().with_mime_headers().header_id(HeaderName::InReplyTo), &OF_MAIL));
+
+/// Reads the fields that lead to a message.
+pub(in crate::parse) static HEAD: LazyLock<MessageParser> = LazyLock::new(shared);

@@ -7,6 +7,7 @@ use super::ReportFormat;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use std::borrow::Cow;
 
 /// How much of a text is looked at, in bytes: prose before the report, comments and a schema have room in it.
 pub(super) const LOOK_BYTES_MAX: usize = 16 * 1024;
@@ -77,26 +78,29 @@ fn is_tls(bytes: &[u8]) -> bool {
 
 /// Whether a `feedback` element begins, and one that only a report has: mails have `feedback` of other kinds.
 fn is_dmarc(bytes: &[u8]) -> bool {
-    let mut look = text(&bytes[..bytes.len().min(LOOK_BYTES_MAX)]);
-    look.make_ascii_lowercase();
+    let look = text(&bytes[..bytes.len().min(LOOK_BYTES_MAX)]);
+    // Looked for by the last letter: few words have a `k`, and much has a `<`.
     let begins = |name: &[u8]| {
-        memchr::memmem::find_iter(&look, name).any(|at| {
-            let behind = look.get(at + name.len());
-            at > 0
-                && matches!(look[at - 1], b'<' | b':')
-                && !behind.is_some_and(|b| matches!(b, b'-' | b'_' | b'a'..=b'z'))
+        let [first @ .., last] = name else { return false };
+        memchr::memchr2_iter(*last, last.to_ascii_uppercase(), &look).any(|end| {
+            let behind = look.get(end + 1);
+            let goes_on = behind.is_some_and(|b| matches!(b, b'-' | b'_') || b.is_ascii_alphabetic());
+            let Some(begin) = end.checked_sub(first.len()).filter(|begin| *begin > 0 && !goes_on) else {
+                return false;
+            };
+            matches!(look[begin - 1], b'<' | b':') && look[begin..end].eq_ignore_ascii_case(first)
         })
     };
     begins(b"feedback") && (begins(b"report_metadata") || begins(b"policy_published") || begins(b"record"))
 }
 
 /// The bytes without a byte order mark, and as ASCII when they are UTF-16: without its zeros.
-fn text(bytes: &[u8]) -> Vec<u8> {
+fn text(bytes: &[u8]) -> Cow<'_, [u8]> {
     match bytes {
-        [0xef, 0xbb, 0xbf, rest @ ..] => rest.to_vec(),
-        [0xff, 0xfe, rest @ ..] | [0xfe, 0xff, rest @ ..] => without_zeros(rest),
-        [0, 1..=0x7f, ..] | [1..=0x7f, 0, ..] => without_zeros(bytes),
-        _ => bytes.to_vec(),
+        [0xef, 0xbb, 0xbf, rest @ ..] => rest.into(),
+        [0xff, 0xfe, rest @ ..] | [0xfe, 0xff, rest @ ..] => without_zeros(rest).into(),
+        [0, 1..=0x7f, ..] | [1..=0x7f, 0, ..] => without_zeros(bytes).into(),
+        _ => bytes.into(),
     }
 }
 
