@@ -10,6 +10,7 @@ mod feedback;
 mod load;
 mod mailboxes;
 mod reputation;
+mod secret;
 mod suppression;
 mod unsubscribe;
 mod webhooks;
@@ -22,9 +23,10 @@ pub use mailboxes::{
     AfterMail, ImapAccount, ImapSecurity, MailAction, MaildirAction, MaildirFolder, MboxFile, Oauth2,
 };
 pub use reputation::{Blocklists, EgressPath, Reputation, Warmup};
+pub use secret::{SecretError, SecretFrom};
 pub use suppression::{MapAnswers, Suppression, SuppressionMap, WhenNotLoaded};
 pub use unsubscribe::Unsubscribe;
-pub use webhooks::{SecretFrom, SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
+pub use webhooks::{SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;

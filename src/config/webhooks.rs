@@ -14,6 +14,7 @@
 //!
 //! Each secret is a list, so that a new one can be added before the old one goes.
 
+use crate::config::SecretFrom;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -77,14 +78,4 @@ pub struct SecretWebhook {
     pub tokens: Vec<SecretFrom>,
     /// A header that holds the token, such as `x-webhook-token`. Default none.
     pub token_header: Option<String>,
-}
-
-/// Where a secret stands. It is never written into the settings themselves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SecretFrom {
-    /// A file that holds it, and line ends around it.
-    File(PathBuf),
-    /// A variable of the environment.
-    Env(String),
 }

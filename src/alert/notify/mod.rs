@@ -21,9 +21,6 @@ use crate::config::{Alerts, Channel, SecretFrom, Way};
 const PAGERDUTY: &str = "https://events.pagerduty.com";
 const OPSGENIE: &str = "https://api.opsgenie.com";
 
-/// Longest secret, in bytes.
-const SECRET_BYTES_MAX: usize = 4_096;
-
 /// Why a message did not go out. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotifyError {
@@ -151,20 +148,5 @@ fn address(url: String) -> Result<String, String> {
 }
 
 fn secret(from: &SecretFrom) -> Result<String, String> {
-    let (text, place) = match from {
-        SecretFrom::File(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|fault| format!("secret file {} cannot be read: {fault}", path.display()))?;
-            (text, path.display().to_string())
-        }
-        SecretFrom::Env(name) => {
-            let text = std::env::var(name).map_err(|_| format!("the variable {name} is not set"))?;
-            (text, format!("variable {name}"))
-        }
-    };
-    let text = text.trim();
-    if text.is_empty() || text.len() > SECRET_BYTES_MAX {
-        return Err(format!("{place} is empty, or longer than {SECRET_BYTES_MAX} bytes"));
-    }
-    Ok(text.to_owned())
+    from.read().map_err(|fault| fault.to_string())
 }

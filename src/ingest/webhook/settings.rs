@@ -2,7 +2,7 @@
 //!
 //! Way: `app` loads them at the start, so that a missing file or a broken key is told before the port opens.
 
-use crate::config::{SecretFrom, SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
+use crate::config::{SecretError, SecretFrom, SecretWebhook, SignedWebhook, SnsWebhook, Webhooks};
 use crate::ingest::webhook::certificate::{Certificates, Fetch, FolderFetch};
 use crate::ingest::webhook::check::{Check, SnsCheck};
 use crate::ingest::webhook::secret::SecretCheck;
@@ -10,11 +10,7 @@ use crate::ingest::webhook::signed::{KeyError, Keys, PublicKey, plain_key, svix_
 use crate::parse::webhook::Provider;
 use axum::http::HeaderName;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Longest secret file, in bytes: a public key of 8192 bits takes 1.5 kB.
-const SECRET_BYTES_MAX: u64 = 16 * 1024;
 
 /// Tolerances where the settings have none, in seconds; `config::Webhooks` gives the reasons.
 const SNS_TOLERANCE: u32 = 21_600;
@@ -29,12 +25,8 @@ const STALWART_TOLERANCE: u32 = 3600;
 pub enum SettingsError {
     #[error("`webhooks.{provider}.{key}` is empty: {remedy}")]
     Nothing { provider: &'static str, key: &'static str, remedy: &'static str },
-    #[error("`webhooks.{provider}`: {} cannot be read", path.display())]
-    File { provider: &'static str, path: PathBuf, source: std::io::Error },
-    #[error("`webhooks.{provider}`: {} is empty, no text, or longer than {SECRET_BYTES_MAX} bytes", path.display())]
-    NoSecret { provider: &'static str, path: PathBuf },
-    #[error("`webhooks.{provider}`: the variable {name} is not set, or empty")]
-    NoVariable { provider: &'static str, name: String },
+    #[error("`webhooks.{provider}`: {fault}")]
+    Secret { provider: &'static str, fault: SecretError },
     #[error("`webhooks.{provider}.keys`: key {number} cannot be used: {why}")]
     Key { provider: &'static str, number: usize, why: String },
     #[error("`webhooks.{provider}`: `user` and `passwords` need each other")]
@@ -171,31 +163,13 @@ fn secret_check(provider: &'static str, settings: &SecretWebhook) -> Result<Secr
 }
 
 fn secrets(provider: &'static str, from: &[SecretFrom]) -> Result<Vec<String>, SettingsError> {
-    from.iter().map(|from| secret(provider, from)).collect()
-}
-
-/// Reads a secret, without the line end that editors put behind it.
-fn secret(provider: &'static str, from: &SecretFrom) -> Result<String, SettingsError> {
-    match from {
-        SecretFrom::File(path) => {
-            let fault = |source| SettingsError::File { provider, path: path.clone(), source };
-            let length = std::fs::metadata(path).map_err(fault)?.len();
-            let bytes = std::fs::read(path).map_err(fault)?;
-            let text = String::from_utf8(bytes).ok().map(|text| text.trim().to_owned());
-            text.filter(|text| !text.is_empty() && length <= SECRET_BYTES_MAX)
-                .ok_or_else(|| SettingsError::NoSecret { provider, path: path.clone() })
-        }
-        SecretFrom::Env(name) => {
-            let text = std::env::var(name).ok().map(|text| text.trim().to_owned());
-            text.filter(|text| !text.is_empty())
-                .ok_or_else(|| SettingsError::NoVariable { provider, name: name.clone() })
-        }
-    }
+    from.iter().map(|from| from.read().map_err(|fault| SettingsError::Secret { provider, fault })).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     fn load(config: &str) -> Result<(), String> {
         let folder = tempfile::tempdir().unwrap();
