@@ -45,13 +45,13 @@ impl SignedNames {
         let public = key.to_public_key().unwrap();
         let mut anchors = TrustAnchors::empty();
         anchors.insert(&public);
-        let signer = DnssecSigner::new(
+        let signs = DnssecSigner::new(
             DNSKEY::from_key(&public),
             Box::new(key),
             root.clone(),
-            Duration::from_secs(86_400),
+            Duration::from_hours(24),
         );
-        above.add_zone_signing_key_mut(signer).unwrap();
+        above.add_zone_signing_key_mut(signs).unwrap();
         above.secure_zone_mut().unwrap();
         for (name, data) in put_in_later {
             let record = Record::from_rdata(Name::from_ascii(name).unwrap(), 60, data.clone());
