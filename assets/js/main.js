@@ -56,6 +56,14 @@ function closeMenus() {
   });
 }
 
+/** On a narrow screen the pages are one menu, which opens where one is. */
+function unfoldMenu(menu) {
+  menu?.addEventListener("toggle", (event) => {
+    const here = menu.querySelector("summary[aria-current]")?.parentElement;
+    if (here && event.target === menu) here.open = event.newState === "open";
+  });
+}
+
 /** Charts are large, so that they are loaded only where there is one. Without them the tables show. */
 async function drawCharts() {
   const figures = document.querySelectorAll("figure.chart");
@@ -69,11 +77,10 @@ async function drawCharts() {
   }
 }
 
-// on a narrow screen the navigation scrolls; the page one is on must be in sight
-document.querySelector(".top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 offerThemes(document.querySelector("[data-theme-toggle]"));
 for (const form of document.querySelectorAll("form[data-drop-empty]")) dropEmptyFields(form);
 closeMenus();
+unfoldMenu(document.querySelector(".top nav"));
 followTerms();
 steerHeatmaps();
 takeFiles();

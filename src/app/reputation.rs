@@ -1,7 +1,7 @@
 //! What blocklists and the DNS are asked with, by the settings; the watcher beside the server.
 
 use crate::app::database::read_secret;
-use crate::app::resolver::forgetful_resolver;
+use crate::app::resolver::{forgetful_resolver, validating_resolver};
 use crate::app::status::now;
 use crate::app::tls::client_tls;
 use crate::config::{Blocklists, Config};
@@ -32,9 +32,10 @@ pub(crate) struct Reputable {
 ///
 /// When there is no name server to ask, or a file of the settings cannot be read.
 pub(crate) fn reputable(config: &Config) -> anyhow::Result<Reputable> {
-    let resolver = forgetful_resolver(config.reputation.resolver)
-        .context("the system's name servers are not known; name one in `reputation.resolver`")?;
-    let dns = Dns::new(resolver);
+    let server = config.reputation.resolver;
+    let unknown = "the system's name servers are not known; name one in `reputation.resolver`";
+    let dns = Dns::new(forgetful_resolver(server).context(unknown)?);
+    let dns = dns.validated_by(validating_resolver(server).context(unknown)?);
     let policies = PolicyFetch::new(&dns, client_tls(None)?, HTTPS_PORT);
     Ok(Reputable { dns, policies, lists: chosen_lists(&config.reputation.blocklists)? })
 }

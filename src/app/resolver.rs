@@ -34,6 +34,17 @@ pub(super) fn forgetful_resolver(server: Option<SocketAddr>) -> Result<TokioReso
     builder.build()
 }
 
+/// The same, which follows the signatures of each answer (DNSSEC) from the root's key, which stands in the program. Keys
+/// of zones are remembered: nearly all answers need those of the root.
+pub(super) fn validating_resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
+    let mut builder = builder(server)?;
+    let options = builder.options_mut();
+    options.validate = true;
+    options.cache_size = CACHED_ANSWERS;
+    options.use_hosts_file = ResolveHosts::Never;
+    builder.build()
+}
+
 fn builder(server: Option<SocketAddr>) -> Result<ResolverBuilder<TokioRuntimeProvider>, NetError> {
     let mut builder = match server {
         None => TokioResolver::builder_tokio()?,

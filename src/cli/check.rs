@@ -4,7 +4,9 @@ use crate::app::{Reputable, reputable};
 use crate::cli::{Common, say};
 use crate::model::{ListKind, ListState, ListTest, PostureState, list_kind, subject_name};
 use crate::reputation::blocklist::{BlockList, Budget, ListRound, Round};
-use crate::reputation::posture::{DomainQuestion, Finding, PathNeeds, look_at_domain, look_at_ip, worst};
+use crate::reputation::posture::{
+    DomainQuestion, Finding, PathNeeds, SpfSender, look_at_domain, look_at_ip, worst,
+};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use futures_util::{StreamExt, stream};
@@ -38,6 +40,9 @@ pub(super) struct DomainArgs {
     /// A DKIM selector that its mail is signed with; may be given often. Those of [[reputation.paths]] are looked at, too
     #[arg(long = "selector", value_name = "SELECTOR")]
     selectors: Vec<String>,
+    /// An address that sends its mail, to be checked by SPF; may be given often
+    #[arg(long = "ip", value_name = "ADDRESS")]
+    ips: Vec<IpAddr>,
 }
 
 #[derive(Debug, Args)]
@@ -112,7 +117,13 @@ pub(super) async fn run(check: &Check) -> anyhow::Result<ExitCode> {
                 .filter(|path| path.dkim_domain == domain)
                 .flat_map(|path| path.dkim_selectors.clone());
             let selectors = args.selectors.iter().cloned().chain(of_paths).collect();
-            let question = DomainQuestion { domain: domain.clone(), selectors, paths };
+            let sender = |ip: &IpAddr| SpfSender {
+                ip: ip.to_canonical(),
+                ehlo: config.reputation.ehlo.get(&ip.to_canonical()).cloned(),
+                messages: 0,
+            };
+            let senders = args.ips.iter().map(sender).collect();
+            let question = DomainQuestion { domain: domain.clone(), selectors, paths, senders };
             let findings = look_at_domain(&parts.dns, Some(&parts.policies), &question).await;
             (domain, findings)
         }

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reputation {
-    /// DNS server to ask, such as `127.0.0.1:53`: best your own recursing, validating one. Default those of the system.
+    /// DNS server to ask, such as `127.0.0.1:53`: best your own recursing one. Default those of the system. Signatures
+    /// (DNSSEC) are followed from the root's key by relaylens itself, so that the server need not be trusted with them; it
+    /// must pass them on.
     pub resolver: Option<SocketAddr>,
     /// Sending addresses besides those found in the events. Default none.
     pub ips: Vec<IpAddr>,
@@ -69,6 +71,9 @@ pub struct EgressPath {
     /// What the SPF record must include, such as `_spf.smarthost.example`. Default none: not checked.
     #[serde(default)]
     pub spf_include: Option<String>,
+    /// Addresses that it sends from: each must pass SPF of the return path. Default none: not checked.
+    #[serde(default)]
+    pub ips: Vec<IpAddr>,
     /// Selectors that the path signs with. Default none: not checked.
     #[serde(default)]
     pub dkim_selectors: Vec<String>,

@@ -54,6 +54,7 @@ named! {
     PostureCheck {
         Spf = "spf",
         SpfLookups = "spf_lookups",
+        SpfSender = "spf_sender",
         Dkim = "dkim",
         Dmarc = "dmarc",
         DmarcReports = "dmarc_reports",
@@ -66,6 +67,7 @@ named! {
         Ehlo = "ehlo",
         PathSpf = "path_spf",
         PathDkim = "path_dkim",
+        PathDmarc = "path_dmarc",
     }
 }
 

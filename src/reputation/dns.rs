@@ -2,11 +2,19 @@
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::dnssec::Proof;
 use hickory_resolver::proto::rr::rdata::tlsa::{CertUsage, Matching, Selector};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
-use std::net::{IpAddr, Ipv4Addr};
+use mail_auth::spf::verify::SpfParameters;
+use mail_auth::{MX, MessageAuthenticator, Parameters, RecordSet, ResolverCache, SpfResult, Txt};
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// Longest text of a name server's fault that is kept, in bytes.
 const FAULT_BYTES_MAX: usize = 200;
@@ -40,16 +48,38 @@ pub struct Tlsa {
     pub data: Vec<u8>,
 }
 
+/// What DNSSEC says of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signed {
+    /// A chain of signatures leads to it from the root's key.
+    Yes,
+    /// It is proven that the zone is not signed.
+    No,
+    /// It should be signed, and the signatures do not hold.
+    Broken,
+    /// Nobody could say, and why.
+    Unknown(String),
+}
+
 /// Asks, and counts what it asked. Cloning shares the count.
 #[derive(Clone)]
 pub struct Dns {
     resolver: TokioResolver,
+    /// Follows signatures by itself, whatever the name server says of them.
+    validating: Option<TokioResolver>,
     asked: Arc<AtomicU64>,
 }
 
 impl Dns {
+    /// Without [`Dns::validated_by`], whether anything is signed is unknown.
     pub fn new(resolver: TokioResolver) -> Self {
-        Self { resolver, asked: Arc::default() }
+        Self { resolver, validating: None, asked: Arc::default() }
+    }
+
+    /// With a resolver that validates: what it trusts is a key of the root, and no name server.
+    #[must_use]
+    pub fn validated_by(self, validating: TokioResolver) -> Self {
+        Self { validating: Some(validating), ..self }
     }
 
     /// Questions so far; one that the resolver had in its cache, or asked twice, counts once.
@@ -115,6 +145,70 @@ impl Dns {
         self.ask(name, RecordType::TLSA, picked).await
     }
 
+    /// Whether the TLSA records of a name are signed.
+    pub async fn is_tlsa_signed(&self, name: &str) -> Signed {
+        self.signed(name, RecordType::TLSA).await
+    }
+
+    /// Whether the mail servers of a domain are signed.
+    pub async fn is_mx_signed(&self, name: &str) -> Signed {
+        self.signed(name, RecordType::MX).await
+    }
+
+    async fn signed(&self, name: &str, kind: RecordType) -> Signed {
+        let Some(validating) = &self.validating else {
+            return Signed::Unknown("nothing here follows signatures".to_owned());
+        };
+        let Ok(mut name) = Name::from_ascii(name) else {
+            return Signed::Unknown("the name is no name".to_owned());
+        };
+        name.set_fqdn(true);
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        match validating.lookup(name, kind).await {
+            Ok(found) => match found.answers().iter().map(|record| record.proof).min() {
+                Some(Proof::Secure) => Signed::Yes,
+                Some(Proof::Insecure) => Signed::No,
+                _ => Signed::Unknown("the chain of signatures could not be followed".to_owned()),
+            },
+            Err(NetError::Dns(DnsError::DnssecBogus)) => self.broken_or_stripped(validating).await,
+            Err(error) => Signed::Unknown(fault(&error)),
+        }
+    }
+
+    /// Signatures that do not hold are a fault of the zone only when the name server passes signatures on at all: the
+    /// root's are always there.
+    async fn broken_or_stripped(&self, validating: &TokioResolver) -> Signed {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let root = validating.lookup(Name::root(), RecordType::NS).await;
+        let passes_on =
+            root.is_ok_and(|root| root.answers().iter().all(|record| record.proof == Proof::Secure));
+        if passes_on {
+            return Signed::Broken;
+        }
+        Signed::Unknown(
+            "the name server passes no signatures on: ask one that does, by `reputation.resolver`".to_owned(),
+        )
+    }
+
+    /// What a receiver's check of SPF says of mail from an address, sent for a domain. Questions that `memo` has seen
+    /// are not asked again.
+    pub(super) async fn spf(&self, ip: IpAddr, ehlo: &str, domain: &str, memo: &SpfMemo) -> SpfResult {
+        let sender = format!("postmaster@{domain}");
+        let asking = MessageAuthenticator(self.resolver.clone());
+        let before = memo.missed();
+        let parameters = Parameters {
+            params: SpfParameters::verify_mail_from(ip, ehlo, domain, &sender),
+            cache_txt: Some(&memo.txt),
+            cache_mx: Some(&memo.mx),
+            cache_ptr: Some(&memo.ptr),
+            cache_ipv4: Some(&memo.ipv4),
+            cache_ipv6: Some(&memo.ipv6),
+        };
+        let result = asking.verify_spf(parameters).await.result();
+        self.asked.fetch_add(memo.missed() - before, Ordering::Relaxed);
+        result
+    }
+
     async fn ask<T>(
         &self,
         name: &str,
@@ -147,6 +241,60 @@ impl Dns {
             Err(error) if error.is_no_records_found() => Answer::Nothing,
             Err(error) => Answer::Unknown(fault(&error)),
         }
+    }
+}
+
+/// Answers about one domain, while its addresses are checked: what one of them needs, all need. It is as large as the
+/// tree of one SPF record, which receivers limit to ten questions and a few more.
+#[derive(Default)]
+pub(super) struct SpfMemo {
+    txt: Memo<Box<str>, Txt>,
+    mx: Memo<Box<str>, RecordSet<MX>>,
+    ptr: Memo<IpAddr, RecordSet<Box<str>>>,
+    ipv4: Memo<Box<str>, RecordSet<Ipv4Addr>>,
+    ipv6: Memo<Box<str>, RecordSet<Ipv6Addr>>,
+}
+
+impl SpfMemo {
+    fn missed(&self) -> u64 {
+        let counts =
+            [&self.txt.missed, &self.mx.missed, &self.ptr.missed, &self.ipv4.missed, &self.ipv6.missed];
+        counts.into_iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+}
+
+struct Memo<K, V> {
+    known: Mutex<HashMap<K, V>>,
+    missed: AtomicU64,
+}
+
+impl<K, V> Default for Memo<K, V> {
+    fn default() -> Self {
+        Self { known: Mutex::default(), missed: AtomicU64::default() }
+    }
+}
+
+impl<K: Hash + Eq, V: Clone> ResolverCache<K, V> for Memo<K, V> {
+    fn get<Q>(&self, name: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        self.missed.fetch_add(u64::from(known.is_none()), Ordering::Relaxed);
+        known
+    }
+
+    fn remove<Q>(&self, name: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    fn insert(&self, key: K, value: V, _: Instant) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, value);
     }
 }
 

@@ -1,11 +1,12 @@
-//! Changes of the suppression list for a person or a token: each is checked, done, and written into the audit log.
+//! Changes for a person or a token, of the suppression list for the most part: each is checked, done, and written into the
+//! audit log.
 //!
 //! The log of the list itself names who wrote a record, so that a kill between the two loses no name.
 //! Way: API and pages make a [`Desk`] for their [`Caller`]. Not here: reading what was sent.
 
 use crate::model::suppression::{Action, Change, Key, MailType, Reason, RunId, RunKind, RunState, Scope};
 use crate::model::{Caller, Role, Text, Timestamp, normalize_address};
-use crate::store::{AuditEntry, Erased, RunEntry};
+use crate::store::{AuditEntry, Erased, ListingNoteEntry, RunEntry};
 use crate::suppression::hooks::Hook;
 use crate::suppression::imports::{Order, Report};
 use crate::suppression::list::{Actor, Written};
@@ -198,6 +199,20 @@ impl<'a> Desk<'a> {
             return Err(PageError::NotFound("such dead letter"));
         }
         self.audit("webhook.send_again", letter.to_string().into(), Text::default(), 1).await
+    }
+
+    /// Keeps what somebody did about a listing, in the caller's name.
+    pub(crate) async fn note_listing(
+        &self,
+        list: String,
+        subject: String,
+        text: String,
+    ) -> Result<(), PageError> {
+        let (object, detail) = (Text::from(subject.as_str()), Text::from(list.as_str()));
+        let at = Timestamp::from_seconds(self.site.now_unix());
+        let note = ListingNoteEntry { at, list, subject, author: self.caller.name.to_string(), text };
+        self.site.store().insert_listing_note(note).await?;
+        self.audit("listing.note", object, detail, 1).await
     }
 
     fn actor(&self) -> Actor {

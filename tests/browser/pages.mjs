@@ -121,6 +121,27 @@ await check("a custom range is given in UTC", async () => {
   await page.waitForURL(/from=2026-01-01T00/);
 });
 
+await check("every page stands in the navigation, and is reached by the keyboard", async () => {
+  await open("/");
+  const hrefs = await page.locator(".top nav a").evaluateAll((links) => links.map((link) => new URL(link.href).pathname));
+  const missing = PAGES.filter((path) => !/\/(records|failures|webhooks|rejects)$/.test(path) && !hrefs.includes(path));
+  insist(missing.length === 0, `no entry for ${missing}`);
+  const wider = await page.locator(".top nav").evaluate((nav) => nav.scrollWidth - nav.clientWidth);
+  insist(wider <= 0, `the navigation is ${wider} px too wide`);
+  await page.locator(".group > summary", { hasText: "Reputation" }).focus();
+  await page.keyboard.press("Enter");
+  await page.locator(".group[open] a").first().waitFor();
+  await shoot("navigation");
+  await page.keyboard.press("Escape");
+  insist((await page.locator(".group[open]").count()) === 0, "Escape does not close the group");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/reputation\/blocklists/);
+  insist((await page.locator(".group > summary[aria-current]").innerText()).includes("Blocklists"), "the page does not say where one is");
+});
+
 await check("a filter is added, kept on the next page, and removed", async () => {
   await open("/?range=30d");
   await page.getByText("+ Filter").click();
@@ -131,7 +152,9 @@ await check("a filter is added, kept on the next page, and removed", async () =>
   await page.waitForURL(/provider=/);
   insist(query().get("provider") === value, "the address does not carry the filter");
   insist(!page.url().includes("pool=&"), "the address carries fields that were left alone");
-  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Bounces" }).click();
+  const pages = page.getByRole("navigation", { name: "Pages" });
+  await pages.getByText("Delivery", { exact: true }).click();
+  await pages.getByRole("link", { name: "Bounces" }).click();
   await page.waitForURL(/\/bounces/);
   insist(query().get("provider") === value, "the filter is lost on the next page");
   await page.locator(".filters .chips a").first().click();
@@ -228,6 +251,23 @@ await check("a file is imported, its faults are told, and all of it is undone", 
   await page.getByLabel("Note").fill("by the test");
   await page.getByRole("button", { name: "Undo" }).click();
   await page.waitForURL(/done=undone/);
+});
+
+await check("the navigation works without scripts, narrow and wide", async () => {
+  const plain = await browser.newPage({ javaScriptEnabled: false });
+  await plain.setViewportSize({ width: 390, height: 800 });
+  await plain.goto(`${BASE_URL}/alerts`);
+  insist(!(await plain.locator(".top nav").isVisible()), "the menu is open before it is asked for");
+  await plain.locator(".menu-button").click();
+  await plain.getByText("Delivery", { exact: true }).click();
+  if (process.env.SHOTS) await plain.screenshot({ path: join(process.env.SHOTS, "menu.png") });
+  await plain.getByRole("link", { name: "Deferrals" }).click();
+  await plain.waitForURL(/\/deferrals/);
+  await plain.setViewportSize({ width: 1280, height: 800 });
+  await plain.locator(".group > summary", { hasText: "System" }).click();
+  await plain.getByRole("link", { name: "Audit log" }).click();
+  await plain.waitForURL(/\/audit/);
+  await plain.close();
 });
 
 await check("pages can be read without scripts", async () => {

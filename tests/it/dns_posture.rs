@@ -2,13 +2,16 @@
 //! for what it is.
 
 use crate::dns_server::{Manner, World};
+use crate::signed_names::SignedNames;
 use crate::support::{Place, relaylens, store};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use hickory_server::proto::rr::rdata::{A, MX, TLSA};
+use hickory_server::proto::rr::{Name, RData};
 use relaylens::config::{Blocklists, EgressPath, Reputation};
 use relaylens::model::{PostureCheck, PostureState, Timestamp};
 use relaylens::reputation::posture::{
-    DomainQuestion, Finding, PathNeeds, PolicyFetch, look_at_domain, look_at_ip,
+    DomainQuestion, Finding, PathNeeds, PolicyFetch, SpfSender as Sender, look_at_domain, look_at_ip,
 };
 use relaylens::reputation::watch::{Parts, Watcher};
 use relaylens::store::query::TimeRange;
@@ -17,7 +20,8 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use PostureCheck::{
-    Bimi, Dane, Dkim, Dmarc, DmarcReports, Ehlo, MtaSts, Mx, PathDkim, PathSpf, Ptr, Spf, SpfLookups, TlsRpt,
+    Bimi, Dane, Dkim, Dmarc, DmarcReports, Ehlo, MtaSts, Mx, PathDkim, PathDmarc, PathSpf, Ptr, Spf,
+    SpfLookups, SpfSender, TlsRpt,
 };
 use PostureState::{Fail, Info, Pass, Unknown, Warn};
 
@@ -99,7 +103,6 @@ fn good(world: &World, domain: &str) {
     world.txt(&format!("_dmarc.{domain}"), &[&format!("v=DMARC1; p=reject; rua=mailto:dmarc@{domain}")]);
     world.mx(domain, &[(10, &format!("mx1.{domain}"))]);
     world.ips(&format!("mx1.{domain}"), &["192.0.2.10"]);
-    world.tlsa(&format!("_25._tcp.mx1.{domain}"), 3, vec![7; 32]);
     world.txt(&format!("_mta-sts.{domain}"), &["v=STSv1; id=20260801"]);
     world.ips(&format!("mta-sts.{domain}"), &["127.0.0.1"]);
     world.txt(&format!("_smtp._tls.{domain}"), &[&format!("v=TLSRPTv1; rua=mailto:tls@{domain}")]);
@@ -112,7 +115,8 @@ fn good(world: &World, domain: &str) {
 const POLICY: &str = "version: STSv1\nmode: enforce\nmx: mx1.good.example\nmax_age: 604800\n";
 
 fn question(domain: &str) -> DomainQuestion {
-    DomainQuestion { domain: domain.to_owned(), selectors: ["s1".to_owned()].into(), paths: Vec::new() }
+    let selectors = ["s1".to_owned()].into();
+    DomainQuestion { domain: domain.to_owned(), selectors, ..DomainQuestion::default() }
 }
 
 #[track_caller]
@@ -131,7 +135,7 @@ async fn a_domain_without_a_fault_passes_everything() {
     let policies = PolicyFetch::new(&dns, tls(&[root]), port);
     let findings = look_at_domain(&dns, Some(&policies), &question("good.example")).await;
     let bad: Vec<_> = findings.iter().filter(|finding| finding.state != Pass).collect();
-    assert!(bad.is_empty(), "{bad:#?}");
+    assert!(matches!(bad[..], [Finding { check: Dane, state: Info, .. }]), "no TLSA, no fault: {bad:#?}");
     let checks: Vec<_> = findings.iter().map(|finding| finding.check).collect();
     assert_eq!(checks, [Spf, SpfLookups, Dkim, Dmarc, DmarcReports, Mx, Dane, MtaSts, TlsRpt, Bimi]);
 }
@@ -263,7 +267,9 @@ async fn faults_of_mail_servers_and_their_tls_are_judged() {
     broken(Mx, "", Warn, "null MX", |w| w.mx(DOMAIN, &[(0, ".")])).await;
     broken(Mx, "", Fail, "has no address", |w| w.mx(DOMAIN, &[(5, "gone.good.example")])).await;
     broken(Mx, "", Fail, "must be a name", |w| w.mx(DOMAIN, &[(5, "192.0.2.1")])).await;
-    broken(Dane, server, Info, "no TLSA", |w| w.remove("_25._tcp.mx1.good.example")).await;
+    broken(Dane, server, Info, "no TLSA", |_| {}).await;
+    broken(Dane, server, Unknown, "whether DNSSEC", |w| w.tlsa("_25._tcp.mx1.good.example", 3, vec![7; 32]))
+        .await;
     broken(Dane, server, Fail, "usage", |w| w.tlsa("_25._tcp.mx1.good.example", 1, vec![7; 32])).await;
     broken(TlsRpt, "", Info, "not published", |w| w.remove("_smtp._tls.good.example")).await;
     broken(TlsRpt, "", Fail, "no `mailto:`", |w| {
@@ -318,6 +324,7 @@ async fn what_a_path_needs_is_compared_with_what_is_there() {
             domain: DOMAIN.to_owned(),
             return_path: (name == "foreign").then(|| "bounce.esp.example".to_owned()),
             spf_include: Some(include.to_owned()),
+            ips: if name == "whole" { vec!["192.0.2.7".parse().unwrap()] } else { Vec::new() },
             dkim_selectors: vec![selector.to_owned()],
             dkim_domain: (name == "foreign").then(|| "esp.example".to_owned()),
         })
@@ -337,10 +344,125 @@ async fn what_a_path_needs_is_compared_with_what_is_there() {
         (PathDkim, "forgotten s9", Fail),
         (PathSpf, "foreign", Warn),
         (PathDkim, "foreign k1", Warn),
+        (PathSpf, "whole 192.0.2.7", Pass),
+        (PathDmarc, "whole", Pass),
+        (PathDmarc, "forgotten", Fail),
+        (PathDmarc, "foreign", Fail),
     ] {
         let (state, told) = state(&findings, check, about);
         assert_eq!(state, expect, "{check} {about}: {told}");
     }
+}
+
+#[tokio::test]
+async fn a_path_rests_on_a_record_that_holds_and_on_the_alignment_that_is_asked_for() {
+    let world = World::start().await;
+    good(&world, DOMAIN);
+    let path = PathNeeds::from(&EgressPath {
+        name: "esp".to_owned(),
+        domain: DOMAIN.to_owned(),
+        return_path: Some("bounce.good.example".to_owned()),
+        spf_include: Some("_spf.esp.example".to_owned()),
+        ips: Vec::new(),
+        dkim_selectors: vec!["k1".to_owned()],
+        dkim_domain: Some("mail.good.example".to_owned()),
+    });
+    world.txt("k1._domainkey.mail.good.example", &[&rsa_record(2048)]);
+    let asked = DomainQuestion { paths: vec![path], ..question(DOMAIN) };
+    let dns = world.dns();
+    for (record, dmarc, spf, whole) in [
+        ("v=spf1 include:_spf.esp.example -all", "", Pass, Pass),
+        ("v=spf1 include:_spf.esp.example -all", "adkim=s; ", Pass, Warn),
+        ("v=spf1 include:_spf.esp.example -all", "adkim=s; aspf=s; ", Warn, Fail),
+        // An include that does not pass, one too many records, a broken one.
+        ("v=spf1 ?include:_spf.esp.example -all", "", Fail, Pass),
+        ("v=spf1 include:_spf.esp.example include:gone.example -all", "adkim=s; ", Fail, Fail),
+    ] {
+        world.txt("bounce.good.example", &[record]);
+        world.txt("_dmarc.good.example", &[&format!("v=DMARC1; p=reject; {dmarc}rua=mailto:d@good.example")]);
+        let findings = look_at_domain(&dns, None, &asked).await;
+        assert_eq!(state(&findings, PathSpf, "esp").0, spf, "{record} {dmarc}: {findings:#?}");
+        assert_eq!(state(&findings, PathDmarc, "esp").0, whole, "{record} {dmarc}: {findings:#?}");
+    }
+}
+
+#[tokio::test]
+async fn each_address_that_sends_is_checked_by_spf_as_receivers_do_it() {
+    let world = World::start().await;
+    good(&world, DOMAIN);
+    world.txt(DOMAIN, &["v=spf1 ip4:192.0.2.0/28 a:out.good.example exists:%{i}.ok.good.example include:_spf.esp.example ~all"]);
+    world.ips("out.good.example", &["203.0.113.5"]);
+    world.ips("203.0.113.9.ok.good.example", &["127.0.0.2"]);
+    let ips = ["192.0.2.7", "192.0.2.77", "198.51.100.4", "203.0.113.5", "203.0.113.9", "2001:db8::1"];
+    let sender = |ip: &&str| Sender { ip: ip.parse().unwrap(), ehlo: None, messages: 5 };
+    let asked = DomainQuestion { senders: ips.iter().map(sender).collect(), ..question(DOMAIN) };
+    let dns = world.dns();
+    let findings = look_at_domain(&dns, None, &asked).await;
+    for (ip, expect) in ips.into_iter().zip([Pass, Fail, Pass, Pass, Pass, Fail]) {
+        assert_eq!(state(&findings, SpfSender, ip).0, expect, "{ip}: {findings:#?}");
+    }
+    let told = state(&findings, SpfSender, "192.0.2.77").1;
+    assert!(told.contains("softfail") && told.contains("5 messages"), "{told}");
+
+    world.zone("_spf.esp.example", Manner::Failing);
+    let findings = look_at_domain(&dns, None, &asked).await;
+    assert_eq!(state(&findings, SpfSender, "192.0.2.7").0, Pass, "what is asked later does not matter");
+    assert_eq!(state(&findings, SpfSender, "192.0.2.77").0, Unknown, "the include may name it");
+}
+
+#[tokio::test]
+async fn a_hundred_addresses_cost_hardly_more_questions_than_one() {
+    let world = World::start().await;
+    good(&world, DOMAIN);
+    let asked = |count: u8| DomainQuestion {
+        senders: (0..count)
+            .map(|host| Sender { ip: [192, 0, 2, host].into(), ehlo: None, messages: 1 })
+            .collect(),
+        ..question(DOMAIN)
+    };
+    let mut costs = Vec::new();
+    for count in [1, 100] {
+        let dns = world.dns();
+        look_at_domain(&dns, None, &asked(count)).await;
+        costs.push(dns.asked());
+    }
+    assert_eq!(costs[0], costs[1]);
+}
+
+#[tokio::test]
+async fn dane_counts_only_where_signatures_lead_from_the_root_to_it() {
+    let tlsa = |octet: u8| RData::TLSA(TLSA::new(3.into(), 1.into(), 1.into(), vec![octet; 32]));
+    let mx = |host: &str| RData::MX(MX::new(10, Name::from_ascii(host).unwrap()));
+    let a = RData::A(A::new(192, 0, 2, 10));
+    let records = [
+        ("good.example.", mx("mx1.good.example.")),
+        ("mx1.good.example.", a.clone()),
+        ("_25._tcp.mx1.good.example.", tlsa(7)),
+        ("broken.example.", mx("mx1.broken.example.")),
+        ("mx1.broken.example.", a.clone()),
+        ("_25._tcp.mx1.broken.example.", tlsa(7)),
+        ("plain.example.", mx("mx1.plain.example.")),
+        ("mx1.plain.example.", a),
+        ("_25._tcp.mx1.plain.example.", tlsa(7)),
+        // An unsigned domain whose mail goes to a server in a signed one.
+        ("half.plain.example.", mx("mx1.good.example.")),
+    ];
+    let names = SignedNames::start(&records, &[("_25._tcp.mx1.broken.example.", tlsa(9))]).await;
+    let dns = names.dns();
+    for (domain, host, expect, told) in [
+        ("good.example", "mx1.good.example", Pass, "signed up to the root"),
+        ("broken.example", "mx1.broken.example", Fail, "do not hold"),
+        ("plain.example", "mx1.plain.example", Fail, "is not signed"),
+        ("half.plain.example", "mx1.good.example", Warn, "MX record of the domain is not signed"),
+    ] {
+        let findings = look_at_domain(&dns, None, &question(domain)).await;
+        let (state, said) = state(&findings, Dane, host);
+        assert_eq!(state, expect, "{domain}: {said}");
+        assert!(said.contains(told), "{domain}: {said}");
+    }
+    let findings = look_at_domain(&names.dns_of_another_root(), None, &question("good.example")).await;
+    let (state, said) = state(&findings, Dane, "mx1.good.example");
+    assert!(state == Unknown && said.contains("DNSSEC"), "a chain to a root that is not trusted: {said}");
 }
 
 #[tokio::test]
@@ -386,6 +508,7 @@ async fn a_snapshot_is_kept_each_day_and_what_changed_is_told_once() {
         domain: DOMAIN.to_owned(),
         return_path: None,
         spf_include: None,
+        ips: Vec::new(),
         dkim_selectors: vec!["s1".to_owned()],
         dkim_domain: None,
     };

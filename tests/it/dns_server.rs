@@ -6,6 +6,7 @@
 use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::rdata::{A, AAAA, MX, PTR, TLSA, TXT};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use hickory_server::net::runtime::Time;
 use hickory_server::proto::op::{Metadata, ResponseCode};
 use hickory_server::proto::rr::{Name, RData, Record, RecordType};
@@ -66,20 +67,7 @@ impl World {
 
     /// Asks this server and no other, remembers nothing, and waits no longer than a test can.
     pub(crate) fn dns(&self) -> Dns {
-        let mut name_server = NameServerConfig::udp_and_tcp(self.address.ip());
-        for connection in &mut name_server.connections {
-            connection.port = self.address.port();
-        }
-        let config = ResolverConfig::from_parts(None, Vec::new(), vec![name_server]);
-        let mut builder =
-            hickory_resolver::TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let options = builder.options_mut();
-        options.timeout = Duration::from_millis(700);
-        options.attempts = 1;
-        options.cache_size = 0;
-        options.max_active_requests = 256;
-        options.use_hosts_file = ResolveHosts::Never;
-        Dns::new(builder.build().unwrap())
+        Dns::new(one_server(self.address).build().unwrap())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
@@ -144,6 +132,23 @@ impl World {
     pub(crate) fn asked(&self, zone: &str) -> u64 {
         self.lock().asked.get(zone).copied().unwrap_or(0)
     }
+}
+
+/// A resolver that asks one server, remembers nothing, and waits no longer than a test can.
+pub(crate) fn one_server(address: SocketAddr) -> ResolverBuilder<TokioRuntimeProvider> {
+    let mut name_server = NameServerConfig::udp_and_tcp(address.ip());
+    for connection in &mut name_server.connections {
+        connection.port = address.port();
+    }
+    let config = ResolverConfig::from_parts(None, Vec::new(), vec![name_server]);
+    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let options = builder.options_mut();
+    options.timeout = Duration::from_millis(700);
+    options.attempts = 1;
+    options.cache_size = 0;
+    options.max_active_requests = 256;
+    options.use_hosts_file = ResolveHosts::Never;
+    builder
 }
 
 fn fqdn(host: &str) -> Name {

@@ -181,6 +181,44 @@ async fn destination(dns: &Dns, domain: &str, uri: &str) -> Finding {
     }
 }
 
+/// How the domains of SPF and DKIM must stand to that in From.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Alignment {
+    pub(super) spf: AlignmentMode,
+    pub(super) dkim: AlignmentMode,
+}
+
+/// `r` or `s` of `aspf` and `adkim`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AlignmentMode {
+    Relaxed,
+    Strict,
+}
+
+impl AlignmentMode {
+    pub(super) fn holds(self, from: &str, other: &str) -> bool {
+        match self {
+            Self::Relaxed => is_same_organization(from, other),
+            Self::Strict => from.eq_ignore_ascii_case(other),
+        }
+    }
+}
+
+impl Found {
+    /// What the record asks for; relaxed where there is none.
+    pub(super) fn alignment(&self) -> Alignment {
+        let tags = match self {
+            Self::Policy(policy) => tags(&policy.record),
+            _ => Vec::new(),
+        };
+        let mode = |name| match tag(&tags, name) {
+            Some(value) if value.eq_ignore_ascii_case("s") => AlignmentMode::Strict,
+            _ => AlignmentMode::Relaxed,
+        };
+        Alignment { spf: mode("aspf"), dkim: mode("adkim") }
+    }
+}
+
 /// Whether two domains are of one organization. The walk of section 4.10 asks up to sixteen questions for that; the list of
 /// public suffixes says the same of nearly all.
 pub(super) fn is_same_organization(one: &str, other: &str) -> bool {
@@ -194,6 +232,14 @@ mod tests {
 
     fn policy(at: &str, record: &str) -> Found {
         Found::Policy(Policy { at: at.to_owned(), record: record.to_owned() })
+    }
+
+    #[test]
+    fn a_strict_record_wants_the_very_domain() {
+        let alignment = policy("shop.example", "v=DMARC1; p=none; aspf=S").alignment();
+        assert!(!alignment.spf.holds("shop.example", "bounce.shop.example"));
+        assert!(alignment.dkim.holds("shop.example", "mail.shop.example"));
+        assert!(!Found::Nothing.alignment().dkim.holds("shop.example", "esp.example"));
     }
 
     #[track_caller]

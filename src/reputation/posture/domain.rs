@@ -2,8 +2,9 @@
 
 use crate::model::{PostureCheck, PostureState};
 use crate::reputation::posture::finding::{Faults, Finding};
-use crate::reputation::posture::path::{PathNeeds, judge_path};
+use crate::reputation::posture::path::{PathFound, PathNeeds, judge_path};
 use crate::reputation::posture::policy_fetch::PolicyFetch;
+use crate::reputation::posture::spf_sender::{SpfSender, look_at_senders};
 use crate::reputation::posture::spf_tree::SpfTree;
 use crate::reputation::posture::{bimi, dane, dkim, dmarc, mta_sts, tls_rpt};
 use crate::reputation::{Answer, Dns};
@@ -24,6 +25,8 @@ pub struct DomainQuestion {
     pub selectors: BTreeSet<String>,
     /// Ways out for mail of this domain.
     pub paths: Vec<PathNeeds>,
+    /// Addresses that send its mail, those with most first.
+    pub senders: Vec<SpfSender>,
 }
 
 /// Asks and judges. Without `policies` the policy behind an MTA-STS record is not fetched.
@@ -44,6 +47,9 @@ pub async fn look_at_domain(
         dns.txt(&names[2]),
     );
     let mut findings = tree.findings();
+    if !tree.root.record.is_empty() {
+        findings.extend(look_at_senders(dns, domain, &question.senders).await);
+    }
     let keys = keys(dns, domain, &question.selectors).await;
     if question.selectors.is_empty() {
         let told = "no selector is known: none was seen in reports, and none is in the settings";
@@ -59,7 +65,7 @@ pub async fn look_at_domain(
         dmarc::Found::Nothing | dmarc::Found::Several(_) => Some("none"),
         dmarc::Found::Unknown(_) => None,
     };
-    findings.extend(judge_servers(dns, &servers).await);
+    findings.extend(judge_servers(dns, domain, &servers).await);
     let hosts = hosts(&servers);
     let policy = match policies {
         Some(policies) if mta_sts::has_record(&sts) => Some(policies.policy(domain).await),
@@ -68,8 +74,9 @@ pub async fn look_at_domain(
     findings.push(mta_sts::judge(&sts, policy.as_ref(), &hosts));
     findings.push(tls_rpt::judge(&tls));
     findings.push(bimi::judge(&picture, asked_policy));
+    let own = Own { domain, tree: &tree, keys: &keys, alignment: dmarc_found.alignment() };
     for path in &question.paths {
-        findings.extend(look_at_path(dns, path, domain, &tree, &keys).await);
+        findings.extend(look_at_path(dns, path, &own).await);
     }
     findings
 }
@@ -95,7 +102,7 @@ fn hosts(servers: &Answer<Vec<(u16, String)>>) -> Vec<String> {
     }
 }
 
-async fn judge_servers(dns: &Dns, servers: &Answer<Vec<(u16, String)>>) -> Vec<Finding> {
+async fn judge_servers(dns: &Dns, domain: &str, servers: &Answer<Vec<(u16, String)>>) -> Vec<Finding> {
     let check = PostureCheck::Mx;
     let list = match servers {
         Answer::Unknown(why) => return vec![Finding::unknown(check, why)],
@@ -122,7 +129,7 @@ async fn judge_servers(dns: &Dns, servers: &Answer<Vec<(u16, String)>>) -> Vec<F
             Answer::Nothing => faults.fail(format!("{host} has no address")),
             Answer::Unknown(why) => unknown = Some(why),
         }
-        findings.push(dane::judge(&host, &dns.tlsa(&format!("_25._tcp.{host}")).await));
+        findings.push(look_at_dane(dns, domain, &host).await);
     }
     let mut finding = faults.finding(check, "all servers have addresses");
     if let Some(why) = unknown.filter(|_| finding.state == PostureState::Pass) {
@@ -132,26 +139,45 @@ async fn judge_servers(dns: &Dns, servers: &Answer<Vec<(u16, String)>>) -> Vec<F
     findings
 }
 
+/// Most servers have no TLSA record, and then nobody follows signatures.
+async fn look_at_dane(dns: &Dns, domain: &str, host: &str) -> Finding {
+    let name = format!("_25._tcp.{host}");
+    let answer = dns.tlsa(&name).await;
+    let vouched = match &answer {
+        Answer::Found(_) => {
+            Some(dane::Vouched { tlsa: dns.is_tlsa_signed(&name).await, mx: dns.is_mx_signed(domain).await })
+        }
+        _ => None,
+    };
+    dane::judge(host, &answer, vouched.as_ref())
+}
+
+/// What the domain's own check has asked already.
+struct Own<'a> {
+    domain: &'a str,
+    tree: &'a SpfTree,
+    keys: &'a [Finding],
+    alignment: dmarc::Alignment,
+}
+
 /// Asks what a path needs beyond what the domain's own check has asked.
-async fn look_at_path(
-    dns: &Dns,
-    path: &PathNeeds,
-    domain: &str,
-    own: &SpfTree,
-    own_keys: &[Finding],
-) -> Vec<Finding> {
-    let other = if path.return_path == domain || path.spf_include.is_none() {
+async fn look_at_path(dns: &Dns, path: &PathNeeds, own: &Own<'_>) -> Vec<Finding> {
+    let other = if path.return_path == own.domain || path.spf_include.is_none() {
         None
     } else {
         Some(SpfTree::walk(dns, &path.return_path).await)
     };
+    let senders: Vec<SpfSender> =
+        path.ips.iter().map(|ip| SpfSender { ip: *ip, ehlo: None, messages: 0 }).collect();
+    let senders = look_at_senders(dns, &path.return_path, &senders).await;
     let selectors: BTreeSet<String> = path.dkim_selectors.iter().cloned().collect();
-    let keys = if path.dkim_domain == domain
-        && selectors.iter().all(|selector| own_keys.iter().any(|key| key.about == *selector))
+    let keys = if path.dkim_domain == own.domain
+        && selectors.iter().all(|selector| own.keys.iter().any(|key| key.about == *selector))
     {
-        own_keys.iter().filter(|key| selectors.contains(&key.about)).cloned().collect()
+        own.keys.iter().filter(|key| selectors.contains(&key.about)).cloned().collect()
     } else {
         keys(dns, &path.dkim_domain, &selectors).await
     };
-    judge_path(path, Some(other.as_ref().unwrap_or(own)), &keys)
+    let spf = other.as_ref().unwrap_or(own.tree);
+    judge_path(path, &PathFound { spf, senders, keys, alignment: own.alignment })
 }

@@ -83,7 +83,7 @@ impl SpfTree {
         Self { root, lookups, voids, is_partial, all, has_ptr, includes }
     }
 
-    /// Whether the record includes a domain, itself or by another.
+    /// Whether the record lets the senders of a domain send, itself or by another.
     pub fn includes(&self, domain: &str) -> bool {
         self.includes.iter().any(|included| included.eq_ignore_ascii_case(domain))
     }
@@ -235,7 +235,10 @@ impl Walk<'_> {
                 }
                 Mechanism::All => break,
                 Mechanism::Include(domain) if !has_macro(domain) => {
-                    self.includes.push(domain.clone());
+                    // What another qualifier includes does not pass.
+                    if term.qualifier == '+' {
+                        self.includes.push(domain.clone());
+                    }
                     children.push(self.node(domain.clone(), term.text.clone(), path.clone(), false).await);
                     continue;
                 }

@@ -1,15 +1,20 @@
 //! Snapshots of the DNS of all subjects, and how they differ.
 
-use crate::model::{PostureCheck, PostureState, Timestamp};
-use crate::reputation::posture::{Change, Finding, Known, changes, look_at_domain, look_at_ip};
+use crate::model::{PostureCheck, PostureState, Timestamp, subject_name};
+use crate::reputation::posture::{
+    Change, DomainQuestion, Finding, Known, SpfSender, changes, look_at_domain, look_at_ip,
+};
 use crate::reputation::watch::Parts;
-use crate::reputation::watch::subjects::{Subject, Subjects};
+use crate::reputation::watch::subjects::{Subject, Subjects, is_public, seen};
 use crate::store::{DnsChangeEntry, DnsFindingEntry, StoreError};
 use futures_util::{StreamExt, stream};
 use std::collections::HashMap;
 
 /// Subjects that are looked at at once; a domain asks about thirty questions, one after another for the most part.
 const SUBJECTS_AT_ONCE: usize = 8;
+
+/// Addresses of one domain whose SPF is looked at, those with most mail first.
+const SENDERS_MAX: u32 = 100;
 
 /// How far back is looked for what was known, in seconds: what nobody could say for a month is new when it comes back.
 const KNOWN_S: i64 = 35 * 86_400;
@@ -81,8 +86,13 @@ async fn take(
             value: row.value,
         });
     }
-    let looks =
-        due.iter().copied().map(|subject| async move { (subject, look(parts, subjects, subject).await) });
+    let senders = &senders(parts, now).await?;
+    let looks = due.iter().copied().map(|subject| async move {
+        (
+            subject,
+            look(parts, subjects, senders.get(&subject.name).cloned().unwrap_or_default(), subject).await,
+        )
+    });
     let looks: Vec<_> = looks.collect();
     let looks: Vec<_> = stream::iter(looks).buffer_unordered(SUBJECTS_AT_ONCE).collect().await;
     let (mut findings, mut differences) = (Vec::new(), Vec::new());
@@ -99,12 +109,35 @@ async fn take(
     Ok(())
 }
 
-async fn look(parts: &Parts, subjects: &Subjects, subject: &Subject) -> Vec<Finding> {
+/// The addresses that sent mail for each domain. Those of private networks are left out: a smarthost, or a translation,
+/// stands between them and the receivers.
+async fn senders(parts: &Parts, now: Timestamp) -> Result<HashMap<String, Vec<SpfSender>>, StoreError> {
+    let mut senders: HashMap<String, Vec<SpfSender>> = HashMap::new();
+    if !parts.settings.discover {
+        return Ok(senders);
+    }
+    for row in parts.store.senders(&seen(now), SENDERS_MAX).await? {
+        let name = subject_name(&row.ip);
+        if let Some(ip) = name.parse().ok().filter(|_| is_public(&name)) {
+            let ehlo = parts.settings.ehlo.get(&ip).cloned();
+            let sender = SpfSender { ip, ehlo, messages: row.sent };
+            senders.entry(subject_name(&row.domain)).or_default().push(sender);
+        }
+    }
+    Ok(senders)
+}
+
+async fn look(
+    parts: &Parts,
+    subjects: &Subjects,
+    senders: Vec<SpfSender>,
+    subject: &Subject,
+) -> Vec<Finding> {
     if let Ok(ip) = subject.name.parse() {
         let ehlo = parts.settings.ehlo.get(&ip).map(String::as_str);
         return look_at_ip(&parts.dns, ip, ehlo).await;
     }
-    let question = subjects.question(parts, &subject.name);
+    let question = DomainQuestion { senders, ..subjects.question(parts, &subject.name) };
     look_at_domain(&parts.dns, Some(&parts.policies), &question).await
 }
 

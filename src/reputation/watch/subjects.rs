@@ -36,7 +36,7 @@ impl Subjects {
     /// Asks the store what sent, and adds what the settings name.
     pub(super) async fn find(parts: &Parts, now: Timestamp) -> Result<Self, StoreError> {
         let settings = &parts.settings;
-        let range = TimeRange { from_unix: now.seconds() - SEEN_S, to_unix: now.seconds() + 1 };
+        let range = seen(now);
         let mut sent: BTreeMap<String, u64> = BTreeMap::new();
         let mut whole = [0_u64; 2];
         let mut selectors: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -93,8 +93,14 @@ impl Subjects {
             domain: domain.to_owned(),
             selectors: self.selectors.get(domain).cloned().unwrap_or_default(),
             paths: paths.filter(|path| path.domain == domain).collect(),
+            senders: Vec::new(),
         }
     }
+}
+
+/// The days in which mail makes a subject.
+pub(super) const fn seen(now: Timestamp) -> TimeRange {
+    TimeRange { from_unix: now.seconds() - SEEN_S, to_unix: now.seconds() + 1 }
 }
 
 /// The first `most` addresses, and the first `most` domains.
@@ -111,7 +117,7 @@ fn cut(all: Vec<Subject>, most: usize) -> Vec<Subject> {
 
 /// Whether others can know a subject: no list has an address of a private network, and no receiver asks for a name
 /// without a dot.
-fn is_public(name: &str) -> bool {
+pub(super) fn is_public(name: &str) -> bool {
     match name.parse::<IpAddr>() {
         Ok(IpAddr::V4(ip)) => {
             let [first, second, ..] = ip.octets();

@@ -2,8 +2,8 @@
 
 use crate::store::query::question::Sql;
 use crate::store::query::{
-    DkimSelectorRow, DnsChangeRow, DnsFindingRow, DnsKnownRow, ListTestRow, ListingChangeRow, ListingNoteRow,
-    ListingRow, ReportFilter, TimeRange,
+    Dimension, DkimSelectorRow, DnsChangeRow, DnsFindingRow, DnsKnownRow, ListTestRow, ListingChangeRow,
+    ListingNoteRow, ListingRow, ReportFilter, SenderRow, TimeRange,
 };
 use crate::store::{Store, StoreError};
 
@@ -15,6 +15,9 @@ const LISTS_MAX: u32 = 500;
 
 /// How far back a list's last round is looked for, in seconds: one that was not asked for a week is asked no more.
 const LIST_SEEN_S: i64 = 7 * 86_400;
+
+/// Most pairs of a domain and an address: a few domains with a hundred addresses each, or many with a few.
+const SENDERS_MAX: u32 = 20_000;
 
 const DMARC_RECORDS: &str = include_str!("parts/dmarc_records.sql");
 
@@ -123,6 +126,26 @@ impl Store {
         let filter = ReportFilter { range, domains: Vec::new() };
         let sql = Sql::of(include_str!("dkim_selectors.sql")).with("@rows", DMARC_RECORDS);
         self.ask("dkim_selectors", &sql).reports(&filter).param("limit", limit).rows().await
+    }
+
+    /// The addresses that sent mail for each domain in the whole hours that contain the range, at most `per_domain` of
+    /// each, those that sent most first.
+    ///
+    /// # Errors
+    ///
+    /// When `ClickHouse` refuses or cannot be reached.
+    pub async fn senders(&self, range: &TimeRange, per_domain: u32) -> Result<Vec<SenderRow>, StoreError> {
+        let mut rows: Vec<SenderRow> = self
+            .ask("senders", &Sql::of(include_str!("senders.sql")))
+            .range(range.whole_hours())
+            .param("per_domain", per_domain)
+            .param("limit", SENDERS_MAX)
+            .rows()
+            .await?;
+        for row in &mut rows {
+            row.ip = Dimension::Ip.shown(std::mem::take(&mut row.ip));
+        }
+        Ok(rows)
     }
 }
 

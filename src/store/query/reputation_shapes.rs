@@ -120,3 +120,11 @@ pub struct DkimSelectorRow {
     pub selector: String,
     pub messages: u64,
 }
+
+/// An address that sent mail for a domain.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Row, Serialize, Deserialize)]
+pub struct SenderRow {
+    pub domain: String,
+    pub ip: String,
+    pub sent: u64,
+}

@@ -42,7 +42,7 @@ pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<
         None => here,
     });
     let page = AuditPage {
-        layout: Layout::plain(&site, NavPage::Suppressions, "Audit log"),
+        layout: Layout::plain(&site, NavPage::Audit, "Audit log"),
         actor: search.actor.unwrap_or_default(),
         action: search.action.unwrap_or_default(),
         next_href: next(&rows).map(|before| here.with("before", before).to_string()),

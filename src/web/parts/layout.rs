@@ -14,55 +14,76 @@ pub(crate) struct Tab {
     pub(crate) is_current: bool,
 }
 
+/// Pages that belong together; one that stands alone is a group of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct NavGroup {
+    pub(crate) label: &'static str,
+    pub(crate) tabs: Vec<Tab>,
+}
+
+impl NavGroup {
+    /// The page of this group that one is on.
+    pub(crate) fn current(&self) -> Option<&Tab> {
+        self.tabs.iter().find(|tab| tab.is_current)
+    }
+}
+
 /// The pages of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NavPage {
     Overview,
     Providers,
     Bounces,
+    Deferrals,
+    Messages,
     Complaints,
     Suppressions,
+    Audit,
     Dmarc,
     Tls,
     Reputation,
-    Deferrals,
-    Messages,
+    Blocklists,
+    Dns,
+    Compliance,
+    Warmup,
     Alerts,
     Sources,
     Health,
     Help,
 }
 
-impl NavPage {
-    const ALL: [Self; 14] = [
-        Self::Overview,
-        Self::Providers,
-        Self::Bounces,
-        Self::Complaints,
-        Self::Suppressions,
-        Self::Dmarc,
-        Self::Tls,
-        Self::Reputation,
-        Self::Deferrals,
-        Self::Messages,
-        Self::Alerts,
-        Self::Sources,
-        Self::Health,
-        Self::Help,
-    ];
+/// Groups in the order in which they stand: more would not fit beside each other into 1000 pixels.
+const GROUPS: [(&str, &[NavPage]); 7] = [
+    ("Overview", &[NavPage::Overview]),
+    ("Delivery", &[NavPage::Providers, NavPage::Bounces, NavPage::Deferrals, NavPage::Messages]),
+    ("Feedback", &[NavPage::Complaints, NavPage::Suppressions]),
+    ("Reports", &[NavPage::Dmarc, NavPage::Tls]),
+    (
+        "Reputation",
+        &[NavPage::Reputation, NavPage::Blocklists, NavPage::Dns, NavPage::Compliance, NavPage::Warmup],
+    ),
+    ("Alerts", &[NavPage::Alerts]),
+    ("System", &[NavPage::Sources, NavPage::Health, NavPage::Audit, NavPage::Help]),
+];
 
+impl NavPage {
     const fn label(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
             Self::Providers => "Providers",
             Self::Bounces => "Bounces",
-            Self::Complaints => "Complaints",
-            Self::Suppressions => "Suppressions",
-            Self::Dmarc => "DMARC",
-            Self::Tls => "TLS",
-            Self::Reputation => "Reputation",
             Self::Deferrals => "Deferrals",
             Self::Messages => "Messages",
+            Self::Complaints => "Complaints",
+            Self::Suppressions => "Suppressions",
+            Self::Audit => "Audit log",
+            Self::Dmarc => "DMARC",
+            Self::Tls => "TLS",
+            Self::Reputation => "Addresses and domains",
+            Self::Blocklists => "Blocklists",
+            Self::Dns => "Authentication and DNS",
+            Self::Compliance => "Receivers' rules",
+            Self::Warmup => "Warm-up",
             Self::Alerts => "Alerts",
             Self::Sources => "Sources",
             Self::Health => "Health",
@@ -75,18 +96,28 @@ impl NavPage {
             Self::Overview => "/",
             Self::Providers => "/providers",
             Self::Bounces => "/bounces",
+            Self::Deferrals => "/deferrals",
+            Self::Messages => "/messages",
             Self::Complaints => "/complaints",
             Self::Suppressions => "/suppressions",
+            Self::Audit => "/audit",
             Self::Dmarc => "/dmarc",
             Self::Tls => "/tls",
             Self::Reputation => "/reputation",
-            Self::Deferrals => "/deferrals",
-            Self::Messages => "/messages",
+            Self::Blocklists => "/reputation/blocklists",
+            Self::Dns => "/reputation/dns",
+            Self::Compliance => "/reputation/compliance",
+            Self::Warmup => "/reputation/warmup",
             Self::Alerts => "/alerts",
             Self::Sources => "/sources",
             Self::Health => "/health",
             Self::Help => "/help/metrics",
         }
+    }
+
+    /// Whether the page takes the range and filters of the one before.
+    const fn is_about_a_range(self) -> bool {
+        !matches!(self, Self::Help | Self::Alerts | Self::Audit)
     }
 }
 
@@ -95,7 +126,7 @@ pub(crate) struct Layout {
     pub(crate) title: String,
     pub(crate) assets: &'static str,
     pub(crate) has_charts: bool,
-    pub(crate) nav: Vec<Tab>,
+    pub(crate) nav: Vec<NavGroup>,
     pub(crate) demo: Option<String>,
     pub(crate) filter_bar: Option<FilterBar>,
     pub(crate) strip: Option<Strip>,
@@ -107,16 +138,11 @@ pub(crate) struct Layout {
 impl Layout {
     /// A frame that needs no store: for errors.
     pub(crate) fn bare(title: &str) -> Self {
-        let nav = NavPage::ALL.map(|page| Tab {
-            label: page.label().to_owned(),
-            href: page.path().to_owned(),
-            is_current: false,
-        });
         Self {
             title: title.to_owned(),
             assets: assets::base(),
             has_charts: assets::has_charts(),
-            nav: nav.into(),
+            nav: groups(None, None),
             demo: None,
             filter_bar: None,
             strip: None,
@@ -155,6 +181,11 @@ impl Layout {
         self.strip.as_ref().filter(|strip| strip.is_stale()).and(self.newest_unix)
     }
 
+    /// What the page is called in the navigation.
+    pub(crate) fn here(&self) -> Option<&str> {
+        self.nav.iter().find_map(NavGroup::current).map(|tab| tab.label.as_str())
+    }
+
     /// When the newest event of all happened.
     pub(crate) const fn newest_unix(&self) -> Option<i64> {
         self.newest_unix
@@ -168,16 +199,20 @@ impl Layout {
     /// The navigation keeps range and filters: going on to another page is going on with the question.
     fn with_nav(site: &Site, params: Option<&Params>, page: NavPage, title: &str) -> Self {
         let mut layout = Self::bare(title);
-        for (tab, target) in layout.nav.iter_mut().zip(NavPage::ALL) {
-            tab.is_current = target == page;
-            if let Some(params) = params {
-                tab.href = match target {
-                    NavPage::Help | NavPage::Alerts => target.path().to_owned(),
-                    _ => params.link(target.path()).to_string(),
-                };
-            }
-        }
+        layout.nav = groups(params, Some(page));
         layout.demo = site.demo_text();
         layout
     }
+}
+
+fn groups(params: Option<&Params>, current: Option<NavPage>) -> Vec<NavGroup> {
+    let tab = |page: &NavPage| Tab {
+        label: page.label().to_owned(),
+        href: match params.filter(|_| page.is_about_a_range()) {
+            Some(params) => params.link(page.path()).to_string(),
+            None => page.path().to_owned(),
+        },
+        is_current: current == Some(*page),
+    };
+    GROUPS.map(|(label, pages)| NavGroup { label, tabs: pages.iter().map(tab).collect() }).into()
 }

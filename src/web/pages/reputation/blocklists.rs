@@ -96,7 +96,7 @@ pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<
     let extras = [Extra::One("subject")];
     let params = Params::of_reports(&query.unwrap_or_default(), site.now_unix(), &extras)?;
     let path = "/reputation/blocklists";
-    let layout = Layout::of_time(&site, &params, NavPage::Reputation, path, "Blocklists");
+    let layout = Layout::of_time(&site, &params, NavPage::Blocklists, path, "Blocklists");
     let range = params.filter().range;
     let answers = ask(site.store(), range, params.extra("subject"), site.now_unix()).await?;
     Ok(Html(page(layout, &params, &answers).render()?))

@@ -54,7 +54,7 @@ struct Answers {
 pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
     let params = Params::of_reports(&query.unwrap_or_default(), site.now_unix(), &[Extra::One("subject")])?;
     let path = "/reputation/compliance";
-    let layout = Layout::of_time(&site, &params, NavPage::Reputation, path, "Receivers' rules");
+    let layout = Layout::of_time(&site, &params, NavPage::Compliance, path, "Receivers' rules");
     let answers = ask(site.store(), &params, site.now_unix()).await?;
     Ok(Html(page(layout, &params, &answers).render()?))
 }

@@ -52,7 +52,7 @@ struct Branch {
 pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
     let params = Params::of_reports(&query.unwrap_or_default(), site.now_unix(), &[Extra::One("subject")])?;
     let path = "/reputation/dns";
-    let layout = Layout::of_time(&site, &params, NavPage::Reputation, path, "Authentication and DNS");
+    let layout = Layout::of_time(&site, &params, NavPage::Dns, path, "Authentication and DNS");
     let (subject, since_unix) = (params.extra("subject"), site.now_unix() - WATCHED_S);
     let (findings, changes) = tokio::try_join!(
         site.store().dns_findings(since_unix, subject),

@@ -71,6 +71,7 @@ fn check_label(name: &str) -> &str {
     match check {
         PostureCheck::Spf => "SPF",
         PostureCheck::SpfLookups => "SPF questions",
+        PostureCheck::SpfSender => "SPF of an address",
         PostureCheck::Dkim => "DKIM",
         PostureCheck::Dmarc => "DMARC",
         PostureCheck::DmarcReports => "DMARC reports",
@@ -83,5 +84,6 @@ fn check_label(name: &str) -> &str {
         PostureCheck::Ehlo => "EHLO",
         PostureCheck::PathSpf => "SPF of a path",
         PostureCheck::PathDkim => "DKIM of a path",
+        PostureCheck::PathDmarc => "DMARC of a path",
     }
 }

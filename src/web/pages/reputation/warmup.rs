@@ -31,7 +31,7 @@ struct Told {
 
 pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
     let params = Params::of_reports(&query.unwrap_or_default(), site.now_unix(), &[])?;
-    let layout = Layout::plain(&site, NavPage::Reputation, "Warm-up");
+    let layout = Layout::plain(&site, NavPage::Warmup, "Warm-up");
     let told = statuses(&site, None).await?;
     Ok(Html(page(layout, &params, &told).render()?))
 }
