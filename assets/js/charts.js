@@ -1,6 +1,7 @@
 // Charts: reads the JSON that `src/web/parts/chart.rs` wrote into the page and draws it with Apache ECharts.
 // Colours come from the style sheet, so that a colour means the same in a chart and in a table.
 import * as echarts from "../vendor/echarts.esm.min.js";
+import { markSeries, marksAt } from "./marks.js";
 import { UNITS, clock, day, span, urlMinute } from "./units.js";
 
 const HEIGHT_MIN = 120;
@@ -178,6 +179,11 @@ function tip(data, index) {
     row.append(spot, series.name, figure);
     box.append(row);
   }
+  for (const mark of marksAt(data, index)) {
+    const note = document.createElement("i");
+    note.textContent = `${mark.number} ${mark.title}`;
+    box.append(note);
+  }
   if (data.partial.includes(index)) {
     const note = document.createElement("i");
     note.textContent = "not a whole step";
@@ -191,6 +197,7 @@ function option(data, width) {
   const series = data.series.flatMap((one) => (data.kind === "stack" ? bars(data, one, theme) : lines(data, one, theme)));
   if (data.limits.length > 0) series[0].markLine = limitLines(data, theme);
   if (data.stale_since !== null) series[0].markArea = staleArea(data, theme);
+  if (data.marks.length > 0) series.push(markSeries(data, theme));
   return {
     animation: false,
     aria: { enabled: true },

@@ -22,6 +22,10 @@ pub struct Picture {
     band: Option<(f32, f32)>,
     /// Where the incident began.
     began: f32,
+    /// The time that it shows, in seconds since 1970.
+    span: (i64, i64),
+    /// Where else something happened: number and place.
+    marks: Vec<(usize, f32)>,
 }
 
 impl Picture {
@@ -40,17 +44,28 @@ impl Picture {
         let band = expected.filter(|expected| expected.high < f64::MAX / 2.0);
         let highest = series.iter().map(|(_, value)| *value).fold(0.0, f64::max);
         let top = highest.max(band.map_or(0.0, |band| band.high)).max(f64::MIN_POSITIVE) * 1.1;
-        let (wide, high) = (f64::from(WIDTH - 2.0 * MARGIN), f64::from(HEIGHT - 2.0 * MARGIN));
-        let x = |at: i64| {
-            let share = seconds(at.clamp(first, last) - first) / seconds(last - first);
-            MARGIN + (share * wide) as f32
-        };
+        let high = f64::from(HEIGHT - 2.0 * MARGIN);
+        let x = |at: i64| place((first, last), at);
         let y = |value: f64| HEIGHT - MARGIN - (value / top * high) as f32;
         Some(Self {
             line: series.iter().map(|(at, value)| (x(*at), y(*value))).collect(),
             band: band.map(|band| (y(band.high), y(band.low))),
             began: x(began),
+            span: (first, last),
+            marks: Vec::new(),
         })
+    }
+
+    /// The time that it shows, in seconds since 1970.
+    pub const fn span(&self) -> (i64, i64) {
+        self.span
+    }
+
+    /// Marks what else happened, by numbers and times, in the SVG.
+    #[must_use]
+    pub fn marked(mut self, marks: &[(usize, i64)]) -> Self {
+        self.marks = marks.iter().map(|(number, at)| (*number, place(self.span, *at))).collect();
+        self
     }
 
     /// As PNG; `None` when it cannot be made, which no size of ours leads to.
@@ -90,6 +105,12 @@ impl Picture {
             );
         }
         let (x, bottom) = (self.began, HEIGHT - MARGIN);
+        for (number, x) in &self.marks {
+            let _ = write!(
+                svg,
+                "<path class=\"mark\" d=\"M{x:.1} {MARGIN}V{bottom}\"><title>{number}</title></path>"
+            );
+        }
         let _ =
             write!(svg, "<path class=\"began\" d=\"M{x:.1} {MARGIN}V{bottom}\"/><path class=\"line\" d=\"");
         for (index, (x, y)) in self.line.iter().enumerate() {
@@ -97,6 +118,13 @@ impl Picture {
         }
         svg + "\"/></svg>"
     }
+}
+
+/// Where a time lies; what lies outside is at the edge.
+#[expect(clippy::cast_possible_truncation, reason = "places in a picture of some hundred points")]
+fn place((first, last): (i64, i64), at: i64) -> f32 {
+    let share = seconds(at.clamp(first, last) - first) / seconds(last - first);
+    MARGIN + (share * f64::from(WIDTH - 2.0 * MARGIN)) as f32
 }
 
 fn paint(red: u8, green: u8, blue: u8, alpha: u8) -> Paint<'static> {

@@ -50,7 +50,7 @@ impl<F: Figures> Evaluator<F> {
         let Some(mut filter) = self.filter(rule.metric, window.range).await? else { return Ok(()) };
         for dimension in rule.by.iter().copied() {
             let value = labels.get(dimension.name()).cloned().unwrap_or_default();
-            narrow(&mut filter, dimension, value);
+            *filter.values_mut(dimension) = vec![value];
         }
         if rule.metric != Metric::LatencyP95 {
             let mut ranked = Vec::new();
@@ -140,19 +140,6 @@ impl<F: Figures> Evaluator<F> {
         };
         Ok(rows.into_iter().filter_map(point).collect())
     }
-}
-
-fn narrow(filter: &mut Filter, dimension: Dimension, value: String) {
-    let values = match dimension {
-        Dimension::Provider => &mut filter.provider,
-        Dimension::Ip => &mut filter.ip,
-        Dimension::Pool => &mut filter.pool,
-        Dimension::Stream => &mut filter.stream,
-        Dimension::Tenant => &mut filter.tenant,
-        Dimension::Domain => &mut filter.domain,
-        Dimension::Campaign => &mut filter.campaign,
-    };
-    *values = vec![value];
 }
 
 /// Of rows of value, excess and mail: the value with most excess, ranked by how little its mail alone explains it.

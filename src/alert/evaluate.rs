@@ -55,6 +55,12 @@ pub struct Evaluator<F> {
 }
 
 /// What rules of one evaluation asked already.
+#[derive(Default)]
+struct Asked {
+    windows: Windows,
+    labelled: BTreeMap<(&'static str, TimeRangeKey), Vec<Reading>>,
+}
+
 type Windows = HashMap<
     (Vec<Dimension>, Vec<String>, TimeRangeKey),
     Arc<BTreeMap<Vec<String>, crate::store::query::Outcomes>>,
@@ -74,8 +80,10 @@ impl Window {
     pub(super) fn of(rule: &Rule, now_unix: i64) -> Self {
         let from_unix = now_unix - rule.window.seconds();
         let range = TimeRange { from_unix, to_unix: now_unix };
-        let reads_hours = rule.is_hourly()
-            || matches!(rule.metric, Metric::DmarcPass | Metric::TlsFailure | Metric::LatencyP95);
+        let reads_hours = match rule.metric {
+            Metric::DmarcPass | Metric::TlsFailure | Metric::LatencyP95 => true,
+            metric => metric.has_dimensions() && rule.is_hourly(),
+        };
         let range = if reads_hours { range.whole_hours() } else { range };
         let first = range.from_unix.div_euclid(HOUR_S) * HOUR_S;
         let hours = (0..).map(|step| first + step * HOUR_S).take_while(|hour| *hour < range.to_unix);
@@ -128,10 +136,10 @@ impl<F: Figures> Evaluator<F> {
         if self.histories.len() > HISTORIES_MAX {
             self.histories.clear();
         }
-        let mut windows = Windows::new();
+        let mut asked = Asked::default();
         let mut all = Vec::with_capacity(self.rules.len());
         for rule in self.rules.clone() {
-            let readings = self.readings(&rule, now_unix, unusual, &mut windows).await;
+            let readings = self.readings(&rule, now_unix, unusual, &mut asked).await;
             let found =
                 readings.map(|readings| readings.into_iter().map(|reading| found(&rule, reading)).collect());
             all.push(Evaluated { rule, found });
@@ -144,14 +152,25 @@ impl<F: Figures> Evaluator<F> {
         rule: &Rule,
         now_unix: i64,
         unusual: &[Unusual],
-        windows: &mut Windows,
+        asked: &mut Asked,
     ) -> Result<Vec<Reading>, StoreError> {
         let window = Window::of(rule, now_unix);
         match rule.metric {
             Metric::DmarcPass | Metric::TlsFailure => self.of_reports(rule, &window, unusual).await,
             Metric::LatencyP95 => self.of_latencies(rule, &window, unusual).await,
-            metric if metric.has_dimensions() => self.of_outcomes(rule, &window, unusual, windows).await,
-            metric => self.figures.labelled(metric, window.range).await,
+            Metric::SuppressionGrowth => self.of_suppressions(rule, &window, unusual).await,
+            metric if metric.has_dimensions() => {
+                self.of_outcomes(rule, &window, unusual, &mut asked.windows).await
+            }
+            metric => {
+                let key = (metric.name(), (window.range.from_unix, window.range.to_unix));
+                if let Some(known) = asked.labelled.get(&key) {
+                    return Ok(known.clone());
+                }
+                let readings = self.figures.labelled(metric, window.range).await?;
+                asked.labelled.insert(key, readings.clone());
+                Ok(readings)
+            }
         }
     }
 
@@ -295,6 +314,34 @@ impl<F: Figures> Evaluator<F> {
         let reading = |(domain, mut weeks): (String, BTreeMap<i64, Sample>)| {
             let now = weeks.remove(&0).unwrap_or_default();
             let labels = Labels::from([("domain".to_owned(), domain)]);
+            let past = usual(rule.metric, window, &labels, weeks, unusual);
+            Reading { labels, now, past, ..Reading::default() }
+        };
+        Ok(sums.into_iter().map(reading).collect())
+    }
+
+    async fn of_suppressions(
+        &self,
+        rule: &Rule,
+        window: &Window,
+        unusual: &[Unusual],
+    ) -> Result<Vec<Reading>, StoreError> {
+        let weeks_back = i64::from(rule.baseline.as_ref().map_or(0, |baseline| baseline.weeks));
+        let mut sums = BTreeMap::<String, BTreeMap<i64, Sample>>::new();
+        for row in self.figures.new_suppressions(window.range).await? {
+            if row.week <= weeks_back {
+                let count = Sample::count(crate::alert::figures::float(row.added));
+                sums.entry(row.reason).or_default().insert(row.week, count);
+            }
+        }
+        // A week without a row is a week without additions, as far back as there are any.
+        let oldest = sums.values().filter_map(|weeks| weeks.keys().next_back()).max().copied().unwrap_or(0);
+        let reading = |(reason, mut weeks): (String, BTreeMap<i64, Sample>)| {
+            let now = weeks.remove(&0).unwrap_or_default();
+            for week in 1..=oldest {
+                weeks.entry(week).or_default();
+            }
+            let labels = Labels::from([("reason".to_owned(), reason)]);
             let past = usual(rule.metric, window, &labels, weeks, unusual);
             Reading { labels, now, past, ..Reading::default() }
         };

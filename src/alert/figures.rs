@@ -3,8 +3,8 @@
 use crate::alert::judge::{Labels, Reading, Sample};
 use crate::model::alert::Metric;
 use crate::store::query::{
-    Dimension, Filter, Latencies, LedgerRow, Outcomes, OutcomesAt, OutcomesAtHour, OutcomesOfKeys,
-    ReportFilter, ResponseRow, ShareAtHour, TimeRange,
+    Dimension, Filter, Latencies, LedgerRow, NewSuppressions, Outcomes, OutcomesAt, OutcomesAtHour,
+    OutcomesOfKeys, ReportFilter, ResponseRow, ShareAtHour, TimeRange,
 };
 use crate::store::{Store, StoreError};
 use std::collections::BTreeMap;
@@ -79,6 +79,12 @@ pub trait Figures: Send + Sync {
         range: TimeRange,
     ) -> impl Future<Output = Result<Vec<Reading>, StoreError>> + Send;
 
+    /// Additions to the suppression list in a range, and at the same time of the eight weeks before.
+    fn new_suppressions(
+        &self,
+        range: TimeRange,
+    ) -> impl Future<Output = Result<Vec<NewSuppressions>, StoreError>> + Send;
+
     /// Providers from which complaints come.
     fn loop_providers(&self, now_unix: i64) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 }
@@ -89,11 +95,27 @@ pub struct StoreFigures {
     store: Store,
     /// Age in seconds of the oldest item that is not stored.
     lag_s: Arc<dyn Fn() -> f64 + Send + Sync>,
+    /// Addresses that are being warmed up by a plan.
+    planned: Arc<[String]>,
 }
 
 impl StoreFigures {
     pub fn new(store: Store, lag_s: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
-        Self { store, lag_s: Arc::new(lag_s) }
+        Self { store, lag_s: Arc::new(lag_s), planned: Arc::default() }
+    }
+
+    /// Names the subjects of warm-up plans, as [`crate::model::subject_name`] writes them.
+    #[must_use]
+    pub fn planned(self, subjects: impl IntoIterator<Item = String>) -> Self {
+        Self { planned: subjects.into_iter().collect(), ..self }
+    }
+
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn is_planned(&self, address: &str) -> bool {
+        self.planned.iter().any(|planned| planned == address)
     }
 }
 
@@ -147,8 +169,16 @@ impl Figures for StoreFigures {
                 let now = Sample { part: (self.lag_s)(), whole: 1.0 };
                 Ok(vec![Reading { now, ..Reading::default() }])
             }
+            Metric::Listing => self.listings(range.to_unix).await,
+            Metric::DnsChange => self.dns_changes(range).await,
+            Metric::QueueDepth | Metric::OldestMessage => self.queues(metric, range).await,
+            Metric::ColdVolume => self.cold_volumes(range).await,
             _ => Ok(Vec::new()),
         }
+    }
+
+    async fn new_suppressions(&self, range: TimeRange) -> Result<Vec<NewSuppressions>, StoreError> {
+        self.store.new_suppressions(range).await
     }
 
     async fn loop_providers(&self, now_unix: i64) -> Result<Vec<String>, StoreError> {
@@ -222,7 +252,7 @@ impl StoreFigures {
     }
 }
 
-fn labels<const N: usize>(pairs: [(&str, String); N]) -> Labels {
+pub(super) fn labels<const N: usize>(pairs: [(&str, String); N]) -> Labels {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -232,7 +262,7 @@ pub(super) const fn float(count: u64) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds of years stay far below 2^52")]
-const fn seconds(seconds: i64) -> f64 {
+pub(super) const fn seconds(seconds: i64) -> f64 {
     seconds as f64
 }
 

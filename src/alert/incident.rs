@@ -222,6 +222,9 @@ pub(super) fn advance(
             }
             incident.state = IncidentState::Resolved;
             incident.ended = Some(now);
+            if !is_clear {
+                "Nothing can be said of it any more.".clone_into(&mut incident.finding.note);
+            }
             // Who was told that it began is told that it ended, silence or not: a pager must be closed.
             let tells = incident.told.is_some();
             incident.stepped(IncidentStep::Resolved, tells, now)

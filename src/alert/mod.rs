@@ -14,6 +14,7 @@ mod incident;
 mod judge;
 pub mod notify;
 mod rules;
+mod signals;
 mod silence;
 mod standing;
 

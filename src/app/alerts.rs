@@ -5,6 +5,7 @@ use crate::alert::{Alerts, Rules, StoreFigures};
 use crate::app::status::now;
 use crate::app::tls::client_tls;
 use crate::config;
+use crate::model::subject_name;
 use crate::store::Store;
 use crate::web::StatusSource;
 use anyhow::Context;
@@ -48,14 +49,15 @@ pub(crate) fn without_channels(store: Store) -> anyhow::Result<Arc<Alerts>> {
 
 /// Opens the alerts and starts their tasks, where the settings want them to be evaluated.
 pub(super) fn open(
-    settings: &config::Alerts,
+    config: &config::Config,
     store: Store,
     status: &StatusSource,
     stopped: &watch::Receiver<bool>,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<Arc<Alerts>> {
-    let status = status.clone();
-    let figures = StoreFigures::new(store.clone(), move || status.read().pipeline_lag_s);
+    let (settings, status) = (&config.alerts, status.clone());
+    let planned = config.reputation.warmups.iter().map(|plan| subject_name(&plan.subject));
+    let figures = StoreFigures::new(store.clone(), move || status.read().pipeline_lag_s).planned(planned);
     let channels = Arc::new(channels(settings)?);
     let alerts =
         Alerts::new(store.clone(), figures, rules(settings)?, Arc::clone(&channels), settings.settle_seconds);

@@ -81,7 +81,7 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     feed.start(&stopped, &mut tasks);
     let progress = Arc::clone(core.pipeline.progress());
     let status = status_source(core.spool.clone(), config.spool.bytes_max, progress, board);
-    let alerts = alerts::open(&config.alerts, core.database.store.clone(), &status, &stopped, &mut tasks)?;
+    let alerts = alerts::open(config, core.database.store.clone(), &status, &stopped, &mut tasks)?;
     let state = WebState {
         store: core.database.store.clone(),
         list,

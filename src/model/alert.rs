@@ -31,6 +31,20 @@ named! {
         IngestLag = "ingest_lag",
         /// Share of items that could not be read.
         RejectRate = "reject_rate",
+        /// Share of all mail that goes out by what a blocklist of the first tier lists. A listing is believed when it was
+        /// seen twice, and until it is seen twice that it is gone: a list that says nothing ends none. What was listed at
+        /// its first check is no news.
+        Listing = "listing",
+        /// How bad a record in the DNS is since it changed: 3 broken, 2 doubtful, 1 another than before.
+        DnsChange = "dns_change",
+        /// Addresses that came onto the suppression list, imports left out.
+        SuppressionGrowth = "suppression_growth",
+        /// Messages that wait to be tried again, as far as events of the rule's window tell.
+        QueueDepth = "queue_depth",
+        /// Age in seconds of the oldest of them, one in twenty left out: some mailboxes are always full for days.
+        OldestMessage = "oldest_message",
+        /// Messages from an address that sent hardly anything in the 30 windows before, and has no warm-up plan.
+        ColdVolume = "cold_volume",
     }
 
     /// How urgent an incident is, least first.
@@ -73,6 +87,11 @@ named! {
 }
 
 impl Metric {
+    /// Whether it is the state of something and no count of mail: it is as it is, however much mail there was.
+    pub const fn is_state(self) -> bool {
+        matches!(self, Self::Listing | Self::DnsChange)
+    }
+
     /// What the figure is, for judging and for showing it.
     pub const fn measure(self) -> Measure {
         match self {
@@ -84,9 +103,18 @@ impl Metric {
             | Self::Delivery
             | Self::DmarcPass
             | Self::TlsFailure
-            | Self::RejectRate => Measure::Share,
-            Self::Volume | Self::NewResponse | Self::NewDmarcSource => Measure::Count,
-            Self::LatencyP95 | Self::SourceSilence | Self::IngestLag => Measure::Seconds,
+            | Self::RejectRate
+            | Self::Listing => Measure::Share,
+            Self::Volume
+            | Self::NewResponse
+            | Self::NewDmarcSource
+            | Self::SuppressionGrowth
+            | Self::QueueDepth
+            | Self::ColdVolume => Measure::Count,
+            Self::LatencyP95 | Self::SourceSilence | Self::IngestLag | Self::OldestMessage => {
+                Measure::Seconds
+            }
+            Self::DnsChange => Measure::Grade,
         }
     }
 
@@ -108,6 +136,12 @@ impl Metric {
             Self::SourceSilence => "silence of a source",
             Self::IngestLag => "age of the oldest item not stored",
             Self::RejectRate => "share of unreadable items",
+            Self::Listing => "share of mail by what is listed",
+            Self::DnsChange => "record in the DNS",
+            Self::SuppressionGrowth => "new suppressions",
+            Self::QueueDepth => "messages waiting to be tried again",
+            Self::OldestMessage => "age of the oldest waiting messages",
+            Self::ColdVolume => "messages of an address without a past",
         }
     }
 }
@@ -121,4 +155,6 @@ pub enum Measure {
     Count,
     /// A time.
     Seconds,
+    /// A state, as a number that rises with how bad it is.
+    Grade,
 }

@@ -107,6 +107,27 @@ await check("charts are drawn, and say the same as a table", async () => {
   insist(await figure.locator("canvas").first().isVisible(), "the chart does not come back");
 });
 
+for (const path of ["/", "/bounces", "/deferrals", "/health"]) {
+  await check(`${path}: what happened meanwhile is marked, and listed for those who cannot see it`, async () => {
+    await open(`${path}?range=24h`);
+    const figure = page.locator("figure.chart").first();
+    await figure.locator("canvas").first().waitFor();
+    const { marks } = await figure.locator("script").textContent().then(JSON.parse);
+    insist(marks.some((mark) => mark.title === "new pool"), "the chart does not know the mark");
+    const list = page.locator("details.marks").first();
+    await list.locator("summary").click();
+    const said = await list.innerText();
+    insist(said.includes("rate lowered") && said.includes("by bob"), `the list is incomplete: ${said}`);
+    await shoot(`marks${path.replaceAll("/", "_")}`);
+  });
+}
+
+await check("a mark of one provider is not shown for another", async () => {
+  await open("/?range=24h&provider=yahoo");
+  const said = await page.locator("details.marks").first().textContent();
+  insist(said.includes("new pool") && !said.includes("rate lowered"), `marked is ${said}`);
+});
+
 await check("a range is chosen by one click", async () => {
   await open("/");
   await page.getByRole("link", { name: "7d", exact: true }).click();

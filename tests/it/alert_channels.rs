@@ -17,23 +17,23 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// What came, oldest first.
-type Seen<T> = Arc<Mutex<Vec<T>>>;
+pub(crate) type Seen<T> = Arc<Mutex<Vec<T>>>;
 
 #[derive(Debug, Clone)]
-struct Posted {
-    path: String,
+pub(crate) struct Posted {
+    pub(crate) path: String,
     headers: HeaderMap,
     body: String,
 }
 
 impl Posted {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
 /// A server that takes every POST.
-async fn http_sink(port: u16, seen: Seen<Posted>) -> JoinHandle<()> {
+pub(crate) async fn http_sink(port: u16, seen: Seen<Posted>) -> JoinHandle<()> {
     async fn take(State(seen): State<Seen<Posted>>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
         let body = String::from_utf8(body.to_vec()).unwrap();
         seen.lock().unwrap().push(Posted { path: uri.to_string(), headers, body });
@@ -45,7 +45,7 @@ async fn http_sink(port: u16, seen: Seen<Posted>) -> JoinHandle<()> {
 }
 
 /// A mail server that takes every mail.
-async fn smtp_sink(port: u16, seen: Seen<String>) -> JoinHandle<()> {
+pub(crate) async fn smtp_sink(port: u16, seen: Seen<String>) -> JoinHandle<()> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {

@@ -144,14 +144,18 @@ async fn world(fault: Fault, weekly: Fault) -> (Store, Client) {
     (store, client)
 }
 
-fn alerts(store: &Store) -> Alerts {
-    let settings = config::Alerts::default();
+/// The channels of some settings. They know no certificates: servers of tests speak plain HTTP.
+pub(crate) fn channels(settings: &config::Alerts) -> Arc<Channels> {
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    let channels = Arc::new(Channels::load(&settings, Poster::new(tls)).unwrap());
+    Arc::new(Channels::load(settings, Poster::new(tls)).unwrap())
+}
+
+pub(crate) fn alerts(store: &Store) -> Alerts {
+    let channels = channels(&config::Alerts::default());
     Alerts::new(store.clone(), StoreFigures::new(store.clone(), || 0.0), Rules::shipped(), channels, 0)
 }
 
@@ -171,12 +175,12 @@ async fn evaluations(alerts: &Alerts) -> (Vec<Incident>, Vec<Vec<Incident>>) {
     (before, after)
 }
 
-fn fired(steps: Vec<(Incident, IncidentStep)>) -> Vec<Incident> {
+pub(crate) fn fired(steps: Vec<(Incident, IncidentStep)>) -> Vec<Incident> {
     let fires = |step| matches!(step, IncidentStep::Firing | IncidentStep::Reopened);
     steps.into_iter().filter(|(_, step)| fires(*step)).map(|(incident, _)| incident).collect()
 }
 
-fn names(incidents: &[Incident]) -> Vec<String> {
+pub(crate) fn names(incidents: &[Incident]) -> Vec<String> {
     incidents.iter().map(|incident| format!("{} {:?}", incident.rule, incident.labels)).collect()
 }
 

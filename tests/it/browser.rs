@@ -1,6 +1,6 @@
 //! Every page in a real browser: `tests/browser/pages.mjs` against a server that holds a day of mail.
 
-use crate::support::{Place, has_program, repository};
+use crate::support::{Place, Server, has_program, repository};
 use std::process::Command;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,6 +22,7 @@ async fn every_page_works_in_a_browser() {
     let rejected = server.post("/v1/in/kumomta?source=kumo1", "no record\n").await;
     assert_eq!(rejected.status, 202, "{}", rejected.text());
     server.drained().await;
+    annotate(&server).await;
     let mut pages = Command::new("node");
     pages.arg(repository("tests/browser/pages.mjs")).current_dir(repository(""));
     pages.env("BASE_URL", &server.url).env("BROWSER", browser);
@@ -29,6 +30,22 @@ async fn every_page_works_in_a_browser() {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
     server.stop().await;
+}
+
+/// Two marks for the charts: a time that concerns one provider, and a moment.
+async fn annotate(server: &Server) {
+    let at = |hours: i64| {
+        let unix = jiff::Timestamp::now().as_second() - hours * 3_600;
+        jiff::Timestamp::from_second(unix).unwrap().to_string()
+    };
+    let rate = serde_json::json!({
+        "title": "rate lowered", "author": "ann", "at": at(9), "until": at(5), "labels": { "provider": "google" },
+    });
+    let pool = serde_json::json!({ "title": "new pool", "author": "bob", "at": at(3), "text": "two addresses more" });
+    for body in [rate, pool] {
+        let answer = server.post("/api/v1/annotations", body.to_string()).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+    }
 }
 
 /// A day of mail until now: an outcome every two minutes, by two addresses to three providers, so that each row of the

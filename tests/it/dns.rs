@@ -14,9 +14,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ListState::{Clean, Listed, Unknown};
 
-const LISTED: &str = "192.0.2.7";
+pub(crate) const LISTED: &str = "192.0.2.7";
 const CLEAN: &str = "192.0.2.8";
-const T0: i64 = 1_785_585_600;
+pub(crate) const T0: i64 = 1_785_585_600;
 
 /// A list of the test's own, in the words of the registry.
 fn list_text(name: &str, tier: u8, asks: &str) -> String {
@@ -34,18 +34,18 @@ fn lists(names: &[&str], asks: &str) -> Vec<BlockList> {
 }
 
 /// Puts the entries that a list must have, and one listing.
-fn fill(world: &World, name: &str) {
+pub(crate) fn fill(world: &World, name: &str) {
     world.zone(&format!("{name}.bl.example"), Manner::Honest);
     world.ips(&format!("2.0.0.127.{name}.bl.example"), &["127.0.0.2"]);
     list(world, name, LISTED);
 }
 
-fn entry(name: &str, ip: &str) -> String {
+pub(crate) fn entry(name: &str, ip: &str) -> String {
     let [a, b, c, d] = ip.parse::<Ipv4Addr>().unwrap().octets();
     format!("{d}.{c}.{b}.{a}.{name}.bl.example")
 }
 
-fn list(world: &World, name: &str, ip: &str) {
+pub(crate) fn list(world: &World, name: &str, ip: &str) {
     world.ips(&entry(name, ip), &["127.0.0.2"]);
     world.txt(&entry(name, ip), &["see bl.example"]);
 }
@@ -128,16 +128,16 @@ async fn a_list_that_stops_answering_is_left_alone() {
 }
 
 /// A watcher over a list, with a store of its own.
-struct Watch {
-    world: World,
-    store: Store,
+pub(crate) struct Watch {
+    pub(crate) world: World,
+    pub(crate) store: Store,
     watcher: Watcher,
     lists: Vec<BlockList>,
     settings: Reputation,
 }
 
 impl Watch {
-    async fn new(names: &[&str], ips: Vec<IpAddr>, asks: &str, per_day: u32) -> Self {
+    pub(crate) async fn new(names: &[&str], ips: Vec<IpAddr>, asks: &str, per_day: u32) -> Self {
         let world = World::start().await;
         let (store, _) = store().await;
         let blocklists = Blocklists { queries_per_day_max: per_day, ..Blocklists::default() };
@@ -152,7 +152,7 @@ impl Watch {
         self.watcher = watcher(&self.world, &self.store, &self.lists, &self.settings);
     }
 
-    async fn at(&mut self, minutes: i64) {
+    pub(crate) async fn at(&mut self, minutes: i64) {
         self.watcher.step(Timestamp::from_seconds(T0 + minutes * 60)).await.unwrap();
     }
 
@@ -182,7 +182,7 @@ fn watcher(world: &World, store: &Store, lists: &[BlockList], settings: &Reputat
     })
 }
 
-fn ips(texts: &[&str]) -> Vec<IpAddr> {
+pub(crate) fn ips(texts: &[&str]) -> Vec<IpAddr> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 

@@ -5,7 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 mod alert_channels;
+mod alert_listing;
+mod alert_signals;
 mod alerts;
+mod annotations;
 mod authentic;
 mod browser;
 mod captures;

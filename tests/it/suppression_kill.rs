@@ -83,6 +83,10 @@ async fn what_the_rules_find_is_in_the_log_once_whenever_the_process_is_killed()
                GROUP BY address HAVING argMax(toString(action), seq) != 'withdraw' LIMIT 5";
     assert_eq!(server.sql(sql).await, Vec::<serde_json::Value>::new());
     assert_eq!(server.count("SELECT count() FROM suppression_reviews FINAL").await, 1);
+    // Each run is marked on the charts, once.
+    let runs = server.count("SELECT uniqExact(run) FROM suppression_runs WHERE kind = 'rule'").await;
+    let marks = server.count("SELECT count() FROM annotations FINAL WHERE kind = 'rule_run'").await;
+    assert!(runs > 0 && marks == runs, "{marks} marks of {runs} runs");
     server.stop().await;
 }
 

@@ -46,7 +46,7 @@ impl Sample {
     pub fn value(self, measure: Measure) -> Option<f64> {
         match measure {
             Measure::Share => (self.whole > 0.0).then(|| self.part / self.whole),
-            Measure::Count => Some(self.part),
+            Measure::Count | Measure::Grade => Some(self.part),
             Measure::Seconds => (self.whole > 0.0).then_some(self.part),
         }
     }
@@ -160,8 +160,8 @@ fn has_parts(rule: &Rule, sample: Sample) -> bool {
 /// Between what the true value lies.
 fn certain(rule: &Rule, sample: Sample, value: f64) -> (f64, f64) {
     match rule.metric.measure() {
-        Measure::Share => wilson(sample.part, sample.whole, CONFIDENCE_Z),
-        Measure::Count | Measure::Seconds => (value, value),
+        Measure::Share if !rule.metric.is_state() => wilson(sample.part, sample.whole, CONFIDENCE_Z),
+        _ => (value, value),
     }
 }
 
@@ -176,7 +176,7 @@ fn expect(measure: Measure, baseline: &Baseline, reading: &Reading) -> Option<Ex
     // What chance alone does comes on top of what weeks differ by: binomial for shares, Poisson for counts.
     let chance = match measure {
         Measure::Share => middle * (1.0 - middle) / reading.now.whole.max(1.0),
-        Measure::Count => middle,
+        Measure::Count | Measure::Grade => middle,
         Measure::Seconds => (SECONDS_SPREAD_MIN * middle).powi(2),
     };
     let band = baseline.z * (spread * spread + chance).sqrt();
@@ -197,7 +197,7 @@ fn against(rule: &Rule, baseline: &Baseline, reading: &Reading, value: f64, expe
     }
     let matters = match measure {
         Measure::Share => (value - expected.middle).abs() >= baseline.change,
-        Measure::Count | Measure::Seconds => {
+        Measure::Count | Measure::Seconds | Measure::Grade => {
             (value - expected.middle).abs() >= baseline.change * expected.middle
         }
     };

@@ -58,12 +58,9 @@ impl Message {
     pub fn lines(&self) -> Vec<String> {
         let incident = &self.incident;
         let finding = &incident.finding;
-        let mut lines = vec![format!(
-            "{}: {} of {}",
-            incident.metric.words(),
-            written(incident.metric, finding.value),
-            volume_words(incident.metric, finding.volume),
-        )];
+        let of = volume_words(incident.metric, finding.volume).map(|of| format!(" of {of}"));
+        let value = written(incident.metric, finding.value);
+        let mut lines = vec![format!("{}: {value}{}", incident.metric.words(), of.unwrap_or_default())];
         if let Some(expected) = finding.expected {
             lines.push(format!("expected: {}", band_words(incident.metric, expected)));
         }
@@ -105,18 +102,33 @@ pub fn written(metric: Metric, value: f64) -> String {
         Measure::Seconds if value < 120.0 => format!("{value:.1} s"),
         Measure::Seconds if value < 7_200.0 => format!("{:.0} min", value / 60.0),
         Measure::Seconds => format!("{:.1} h", value / 3_600.0),
+        Measure::Grade => grade_word(value).to_owned(),
     }
 }
 
-/// What is behind a value.
-fn volume_words(metric: Metric, volume: f64) -> String {
-    match metric {
-        Metric::Deferral => format!("{volume:.0} attempts"),
-        Metric::SourceSilence | Metric::IngestLag => "the source".to_owned(),
-        Metric::RejectRate => format!("{volume:.0} items"),
-        Metric::TlsFailure => format!("{volume:.0} sessions"),
-        _ => format!("{volume:.0} messages"),
+/// A state of the DNS, by the number that [`Metric::DnsChange`] gives it.
+const fn grade_word(value: f64) -> &'static str {
+    match value {
+        3.0.. => "broken",
+        2.0.. => "doubtful",
+        1.0.. => "changed",
+        _ => "as before",
     }
+}
+
+/// What is behind a value; `None` where the value is all there is.
+fn volume_words(metric: Metric, volume: f64) -> Option<String> {
+    let of = match metric {
+        Metric::Deferral => "attempts",
+        Metric::RejectRate => "items",
+        Metric::TlsFailure => "sessions",
+        Metric::OldestMessage => "waiting messages",
+        Metric::Listing => return Some("the mail of the 30 days before".to_owned()),
+        Metric::SourceSilence | Metric::IngestLag => return None,
+        _ if matches!(metric.measure(), Measure::Count | Measure::Grade) => return None,
+        _ => "messages",
+    };
+    Some(format!("{volume:.0} {of}"))
 }
 
 pub fn band_words(metric: Metric, expected: Expected) -> String {

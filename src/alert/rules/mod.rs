@@ -245,6 +245,9 @@ impl Rule {
         if [self.above, self.below].into_iter().flatten().any(|limit| !limit.is_finite() || limit < 0.0) {
             return Err("`above` and `below` take numbers from 0");
         }
+        if self.metric.is_state() && (self.min_volume, self.min_part) != (0, 0) {
+            return Err("this metric is a state: leave `min_volume` and `min_part` out");
+        }
         let Some(baseline) = &self.baseline else { return Ok(()) };
         if !self.metric.has_history() {
             return Err("this metric has no history to compare with: use `above` or `below`");
@@ -281,7 +284,7 @@ impl Metric {
     }
 
     const fn has_history(self) -> bool {
-        self.has_dimensions() || matches!(self, Self::DmarcPass | Self::TlsFailure)
+        self.has_dimensions() || matches!(self, Self::DmarcPass | Self::TlsFailure | Self::SuppressionGrowth)
     }
 }
 

@@ -37,6 +37,8 @@ impl LookDesk {
         if self.looked.is_none() {
             let rows = parts.store.dns_findings(now.seconds() - KNOWN_S, None).await?;
             let looked = rows.into_iter().map(|row| (row.subject, Timestamp::from_seconds(row.taken_unix)));
+            // What a crash left without its mark.
+            parts.store.annotate_dns_changes(now.seconds() - KNOWN_S).await?;
             self.looked = Some(looked.collect());
         }
         Ok(self.sought.is_none_or(|sought| now.seconds() - sought.seconds() >= NEW_S))
@@ -103,6 +105,9 @@ async fn take(
         findings.extend(found.into_iter().map(|finding| entry(subject, finding, now)));
     }
     parts.store.insert_dns_snapshot(&findings, &differences).await?;
+    if !differences.is_empty() {
+        parts.store.annotate_dns_changes(now.seconds()).await?;
+    }
     for change in &differences {
         tracing::info!(subject = change.subject, check = %change.check, state = %change.state, "the DNS changed");
     }

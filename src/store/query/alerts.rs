@@ -144,6 +144,17 @@ impl Store {
             .await
     }
 
+    /// Writes an annotation for each change of the DNS since a time that has none yet.
+    ///
+    /// # Errors
+    ///
+    /// When `ClickHouse` refuses or cannot be reached.
+    pub async fn annotate_dns_changes(&self, since_unix: i64) -> Result<(), StoreError> {
+        let query = self.client.query_raw(include_str!("annotate_dns_changes.sql"));
+        let written = query.param("since_unix", since_unix.max(0)).execute().await;
+        written.map_err(|source| StoreError::Query { query: "annotate_dns_changes", source })
+    }
+
     /// Annotations that touch a range, oldest first.
     ///
     /// # Errors

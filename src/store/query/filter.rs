@@ -185,6 +185,19 @@ impl Filter {
         }
     }
 
+    /// The same, to be narrowed.
+    pub const fn values_mut(&mut self, dimension: Dimension) -> &mut Vec<String> {
+        match dimension {
+            Dimension::Provider => &mut self.provider,
+            Dimension::Ip => &mut self.ip,
+            Dimension::Pool => &mut self.pool,
+            Dimension::Stream => &mut self.stream,
+            Dimension::Tenant => &mut self.tenant,
+            Dimension::Domain => &mut self.domain,
+            Dimension::Campaign => &mut self.campaign,
+        }
+    }
+
     /// The dimensions that are narrowed, with their values.
     pub(super) fn given(&self) -> impl Iterator<Item = (Dimension, &[String])> {
         let all = Dimension::ALL.into_iter().map(|dimension| (dimension, self.values(dimension)));

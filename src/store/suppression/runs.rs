@@ -4,7 +4,7 @@ use crate::model::suppression::{RunId, RunKind, RunState};
 use crate::model::{Text, Timestamp};
 use crate::store::batch::encode;
 use crate::store::native::ColumnSpec;
-use crate::store::{Store, StoreError};
+use crate::store::{AnnotationRow, Store, StoreError};
 use clickhouse::Row;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -101,15 +101,34 @@ impl From<Found> for RunRow {
     }
 }
 
+fn annotation(run: &RunEntry) -> AnnotationRow {
+    let (kind, title) = match run.kind {
+        RunKind::Rule => ("rule_run", format!("suppression rule {}", run.name)),
+        other => (other.name(), format!("suppression list: {} {}", other.name(), run.name)),
+    };
+    AnnotationRow {
+        annotation_id: run.run.0.as_u128(),
+        at: run.begun,
+        until: run.changed,
+        kind: kind.to_owned(),
+        title: title.trim_end().to_owned(),
+        text: run.note.to_string(),
+        author: if run.actor.is_empty() { "relaylens".to_owned() } else { run.actor.to_string() },
+        labels: Vec::new(),
+    }
+}
+
 impl Store {
-    /// Writes a run, or its new state.
+    /// Writes a run, or its new state, and marks it on the charts. A run has one mark however often it is written: it has
+    /// the run's id and beginning.
     ///
     /// # Errors
     ///
     /// [`StoreError::Insert`].
     pub async fn insert_suppression_run(&self, run: &RunEntry) -> Result<(), StoreError> {
         let token = format!("{}-{}", run.run.0, run.changed.0);
-        self.insert_block("suppression_runs", &encode(COLUMNS, std::slice::from_ref(run)), &token).await
+        self.insert_block("suppression_runs", &encode(COLUMNS, std::slice::from_ref(run)), &token).await?;
+        self.insert_annotations(&[annotation(run)]).await
     }
 
     /// The newest runs, the newest first.

@@ -9,7 +9,7 @@ use crate::web::error::PageError;
 use crate::web::format;
 use crate::web::params::{Link, Params};
 use crate::web::parts::{
-    Cell, Chart, ChartBuilder, ChartKind, ChartUnit, Column, Layout, NavPage, Nothing, Row, Table,
+    Cell, Chart, ChartBuilder, ChartKind, ChartUnit, Column, Layout, Marks, NavPage, Nothing, Row, Table,
     reply_table, short_reply_table,
 };
 use askama::Template;
@@ -65,11 +65,12 @@ struct Answers {
 
 pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
     let params = Params::parse(&query.unwrap_or_default(), site.now_unix(), &[])?;
-    let (layout, answers) = tokio::try_join!(
+    let (layout, answers, marks) = tokio::try_join!(
         Layout::of_mail(&site, &params, NavPage::Bounces, "/bounces", "Bounces"),
-        ask(site.store(), &params)
+        ask(site.store(), &params),
+        Marks::of(&site, params.filter()),
     )?;
-    Ok(Html(page(layout, &params, &answers).render()?))
+    Ok(Html(page(layout, &params, &answers, &marks).render()?))
 }
 
 async fn ask(store: &Store, params: &Params) -> Result<Answers, StoreError> {
@@ -84,13 +85,13 @@ async fn ask(store: &Store, params: &Params) -> Result<Answers, StoreError> {
     Ok(Answers { classes, series, replies, unclassified, reporters })
 }
 
-fn page(layout: Layout, params: &Params, answers: &Answers) -> BouncesPage {
+fn page(layout: Layout, params: &Params, answers: &Answers, marks: &Marks) -> BouncesPage {
     let total = answers.classes.iter().map(|row| row.events).sum();
     let is_nothing = total == 0 && answers.unclassified.is_empty() && answers.reporters.is_empty();
     BouncesPage {
         nothing: is_nothing.then(|| Nothing::of(params, "/bounces", layout.newest_unix())),
         total: format::count(total),
-        trend: trend(params, &answers.series, layout.stale_since()),
+        trend: trend(params, &answers.series, layout.stale_since(), marks),
         classes: class_table(params, &answers.classes, total),
         replies: reply_table(
             &answers.replies,
@@ -110,7 +111,7 @@ fn page(layout: Layout, params: &Params, answers: &Answers) -> BouncesPage {
     }
 }
 
-fn trend(params: &Params, rows: &[BounceGroupAt], stale_since: Option<i64>) -> Chart {
+fn trend(params: &Params, rows: &[BounceGroupAt], stale_since: Option<i64>, marks: &Marks) -> Chart {
     let range = params.range();
     let (step_s, starts) = (range.hour_step_s(), range.steps(range.hour_step_s()));
     let mut by_group: BTreeMap<&str, BTreeMap<i64, u64>> = BTreeMap::new();
@@ -137,6 +138,7 @@ fn trend(params: &Params, rows: &[BounceGroupAt], stale_since: Option<i64>) -> C
         .into_iter()
         .fold(begin, with_group)
         .stale_since(stale_since)
+        .marks(marks)
         .end("No message failed for good in this range.")
 }
 
@@ -235,7 +237,7 @@ mod tests {
             unclassified: Vec::new(),
             reporters: Vec::new(),
         };
-        page(Layout::bare("Bounces"), &params, &answers).render().unwrap()
+        page(Layout::bare("Bounces"), &params, &answers, &Marks::default()).render().unwrap()
     }
 
     fn class(group: &str, reason: &str, events: u64) -> BounceClassRow {

@@ -11,7 +11,9 @@ use crate::web::dictionary::{
 use crate::web::error::PageError;
 use crate::web::format;
 use crate::web::params::{Link, NO_VALUE, Params};
-use crate::web::parts::{Cell, Chart, ChartKind, ChartUnit, Column, Layout, NavPage, Nothing, Row, Table};
+use crate::web::parts::{
+    Cell, Chart, ChartKind, ChartUnit, Column, Layout, Marks, NavPage, Nothing, Row, Table,
+};
 use crate::web::series;
 use askama::Template;
 use axum::extract::RawQuery;
@@ -63,11 +65,12 @@ struct Answers {
 
 pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
     let params = Params::parse(&query.unwrap_or_default(), site.now_unix(), &[])?;
-    let (layout, answers) = tokio::try_join!(
+    let (layout, answers, marks) = tokio::try_join!(
         Layout::of_mail(&site, &params, NavPage::Complaints, "/complaints", "Complaints"),
-        ask(site.store(), &params)
+        ask(site.store(), &params),
+        Marks::of(&site, params.filter()),
     )?;
-    Ok(Html(page(layout, &params, &answers).render()?))
+    Ok(Html(page(layout, &params, &answers, &marks).render()?))
 }
 
 async fn ask(store: &Store, params: &Params) -> Result<Answers, StoreError> {
@@ -103,7 +106,7 @@ fn covered(filter: &Filter) -> Option<Filter> {
     (!provider.is_empty()).then(|| Filter { provider, ..filter.clone() })
 }
 
-fn page(layout: Layout, params: &Params, answers: &Answers) -> ComplaintsPage {
+fn page(layout: Layout, params: &Params, answers: &Answers, marks: &Marks) -> ComplaintsPage {
     let (total, covered) = (series::total(&answers.series), series::total(&answers.covered));
     let is_nothing = total == Outcomes::default() && answers.newest.is_empty();
     ComplaintsPage {
@@ -112,7 +115,7 @@ fn page(layout: Layout, params: &Params, answers: &Answers) -> ComplaintsPage {
             figure(&COMPLAINT, &total, "delivered messages"),
             figure(&COVERED_COMPLAINT, &covered, "delivered where a loop reports"),
         ],
-        trend: trend(params, answers, layout.stale_since()),
+        trend: trend(params, answers, layout.stale_since(), marks),
         providers: provider_table(params, answers),
         campaigns: campaign_table(params, &answers.campaigns),
         newest: newest_table(&answers.newest),
@@ -133,7 +136,7 @@ fn figure(metric: &'static Metric, outcomes: &Outcomes, whole: &str) -> Figure {
     }
 }
 
-fn trend(params: &Params, answers: &Answers, stale_since: Option<i64>) -> Chart {
+fn trend(params: &Params, answers: &Answers, stale_since: Option<i64>, marks: &Marks) -> Chart {
     let range = params.range();
     let (step_s, starts) = (range.step_s(), range.steps(range.step_s()));
     let drill = || Some(params.link("/messages").with_all(COMPLAINT.search).with_range_open());
@@ -148,6 +151,7 @@ fn trend(params: &Params, answers: &Answers, stale_since: Option<i64>) -> Chart 
         )
         .limits(&COMPLAINT)
         .stale_since(stale_since)
+        .marks(marks)
         .end("No complaint in this range.")
 }
 
@@ -283,7 +287,7 @@ mod tests {
     }
 
     fn html(answers: &Answers) -> String {
-        page(Layout::bare("Complaints"), &params(), answers).render().unwrap()
+        page(Layout::bare("Complaints"), &params(), answers, &Marks::default()).render().unwrap()
     }
 
     #[test]

@@ -8,7 +8,8 @@ use crate::web::error::PageError;
 use crate::web::format;
 use crate::web::params::Params;
 use crate::web::parts::{
-    Cell, Chart, ChartKind, ChartUnit, Column, Layout, NavPage, Nothing, Row, Share, Shares, Table, Term,
+    Cell, Chart, ChartKind, ChartUnit, Column, Layout, Marks, NavPage, Nothing, Row, Share, Shares, Table,
+    Term,
 };
 use crate::web::series;
 use askama::Template;
@@ -49,11 +50,12 @@ struct Answers {
 
 pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
     let params = Params::parse(&query.unwrap_or_default(), site.now_unix(), &[])?;
-    let (layout, answers) = tokio::try_join!(
+    let (layout, answers, marks) = tokio::try_join!(
         Layout::of_mail(&site, &params, NavPage::Deferrals, "/deferrals", "Deferrals"),
-        ask(site.store(), &params)
+        ask(site.store(), &params),
+        Marks::of(&site, params.filter()),
     )?;
-    Ok(Html(page(layout, &params, &answers).render()?))
+    Ok(Html(page(layout, &params, &answers, &marks).render()?))
 }
 
 async fn ask(store: &Store, params: &Params) -> Result<Answers, StoreError> {
@@ -67,7 +69,7 @@ async fn ask(store: &Store, params: &Params) -> Result<Answers, StoreError> {
     Ok(Answers { series, retries, latencies, rows })
 }
 
-fn page(layout: Layout, params: &Params, answers: &Answers) -> DeferralsPage {
+fn page(layout: Layout, params: &Params, answers: &Answers, marks: &Marks) -> DeferralsPage {
     let total = series::total(&answers.series);
     let ratio = DEFERRAL.ratio(&total);
     let retries = &answers.retries;
@@ -90,7 +92,7 @@ fn page(layout: Layout, params: &Params, answers: &Answers) -> DeferralsPage {
         oldest,
         waiting_href: params.link("/messages").with("type", "deferred").to_string(),
         retries: shares(params, retries),
-        trend: trend(params, &answers.series, layout.stale_since()),
+        trend: trend(params, &answers.series, layout.stale_since(), marks),
         latency: latency_table(&answers.latencies),
         rows: deferral_table(params, &answers.rows),
         layout,
@@ -112,7 +114,7 @@ fn shares(params: &Params, retries: &RetryOutcomes) -> Shares {
     )
 }
 
-fn trend(params: &Params, rows: &[OutcomesAt], stale_since: Option<i64>) -> Chart {
+fn trend(params: &Params, rows: &[OutcomesAt], stale_since: Option<i64>, marks: &Marks) -> Chart {
     let range = params.range();
     let (step_s, starts) = (range.step_s(), range.steps(range.step_s()));
     let drill = |kind: &str| Some(params.link("/messages").with("type", kind).with_range_open());
@@ -130,6 +132,7 @@ fn trend(params: &Params, rows: &[OutcomesAt], stale_since: Option<i64>) -> Char
             drill("deferred"),
         )
         .stale_since(stale_since)
+        .marks(marks)
         .end("No attempt was deferred in this range.")
 }
 
@@ -186,7 +189,7 @@ mod tests {
     fn html(series: Vec<OutcomesAt>, retries: RetryOutcomes) -> String {
         let params = Params::parse("range=7d", 1_785_585_270, &[]).unwrap();
         let answers = Answers { series, retries, latencies: Latencies::default(), rows: Vec::new() };
-        page(Layout::bare("Deferrals"), &params, &answers).render().unwrap()
+        page(Layout::bare("Deferrals"), &params, &answers, &Marks::default()).render().unwrap()
     }
 
     #[test]

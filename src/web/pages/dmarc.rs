@@ -22,7 +22,7 @@ use crate::store::{Store, StoreError};
 use crate::web::error::PageError;
 use crate::web::format;
 use crate::web::params::Params;
-use crate::web::parts::{Cell, Chart, ChartKind, ChartUnit, Column, Layout, NavPage, Row, Table};
+use crate::web::parts::{Cell, Chart, ChartKind, ChartUnit, Column, Layout, Marks, NavPage, Row, Table};
 use crate::web::{SharedSite, Site};
 use askama::Template;
 use axum::Router;
@@ -101,8 +101,9 @@ struct Answers {
 async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
     let params = Params::of_reports(&query.unwrap_or_default(), site.now_unix(), &[])?;
     let layout = Layout::of_time(&site, &params, NavPage::Dmarc, "/dmarc", "DMARC");
-    let answers = ask(site.store(), &params.reports()).await?;
-    Ok(Html(page(layout, &params, &answers).render()?))
+    let reports = params.reports();
+    let (answers, marks) = tokio::try_join!(ask(site.store(), &reports), Marks::of(&site, params.filter()))?;
+    Ok(Html(page(layout, &params, &answers, &marks).render()?))
 }
 
 async fn ask(store: &Store, filter: &ReportFilter) -> Result<Answers, StoreError> {
@@ -119,7 +120,7 @@ async fn ask(store: &Store, filter: &ReportFilter) -> Result<Answers, StoreError
     Ok(Answers { domains, policies, days, sources, new_sources, reporters, standings, apart })
 }
 
-fn page(layout: Layout, params: &Params, answers: &Answers) -> DmarcPage {
+fn page(layout: Layout, params: &Params, answers: &Answers, marks: &Marks) -> DmarcPage {
     let totals: BTreeMap<&str, u64> =
         answers.domains.iter().map(|row| (row.policy_domain.as_str(), row.counts.messages)).collect();
     let is_one = params.filter().domain.len() == 1;
@@ -128,7 +129,7 @@ fn page(layout: Layout, params: &Params, answers: &Answers) -> DmarcPage {
         layout,
         facts: if is_one { domains::facts(answers) } else { Vec::new() },
         domains: domains::table(params, answers),
-        trend: trend(params, &answers.days),
+        trend: trend(params, &answers.days, marks),
         sources: sources::table(
             params,
             &answers.sources[..answers.sources.len().min(SOURCES_SHOWN)],
@@ -149,7 +150,7 @@ fn page(layout: Layout, params: &Params, answers: &Answers) -> DmarcPage {
     }
 }
 
-fn trend(params: &Params, rows: &[DmarcDayRow]) -> Chart {
+fn trend(params: &Params, rows: &[DmarcDayRow], marks: &Marks) -> Chart {
     let range = params.range();
     let known: BTreeMap<i64, &DmarcCounts> = rows.iter().map(|row| (row.at_unix, &row.counts)).collect();
     let values = |of: fn(&DmarcCounts) -> u64| {
@@ -167,6 +168,7 @@ fn trend(params: &Params, rows: &[DmarcDayRow]) -> Chart {
     )
     .series("delivered", "Aligned", values(|counts| counts.aligned), drill())
     .series("hard", "Not aligned", values(DmarcCounts::unaligned), drill())
+    .marks(marks)
     .end("No receiver reported mail in this range.")
 }
 
@@ -254,7 +256,7 @@ mod tests {
     }
 
     fn html(query: &str, answers: &Answers) -> String {
-        page(Layout::bare("DMARC"), &params(query), answers).render().unwrap()
+        page(Layout::bare("DMARC"), &params(query), answers, &Marks::default()).render().unwrap()
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! `/health`: is everything that was accepted accounted for, and is it fresh?
 
+use crate::store::StoreError;
 use crate::store::query::{LedgerRow, RejectCount, SourceFreshness};
-use crate::store::{Store, StoreError};
 use crate::web::error::PageError;
 use crate::web::format;
 use crate::web::params::{Link, Params};
 use crate::web::parts::{
-    Cell, Chart, ChartKind, ChartUnit, Column, Layout, NavPage, Row, STALE_AFTER_S, Table,
+    Cell, Chart, ChartKind, ChartUnit, Column, Layout, Marks, NavPage, Row, STALE_AFTER_S, Table,
 };
-use crate::web::{SharedSite, SourceStatus, Status};
+use crate::web::{SharedSite, Site, SourceStatus, Status};
 use askama::Template;
 use axum::extract::RawQuery;
 use axum::response::Html;
@@ -40,11 +40,12 @@ struct Stored {
     ledger: Vec<LedgerRow>,
     freshness: Vec<SourceFreshness>,
     rejects: Vec<RejectCount>,
+    marks: Marks,
 }
 
 pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
     let params = Params::parse(&query.unwrap_or_default(), site.now_unix(), &[])?;
-    let stored = match ask(site.store(), &params).await {
+    let stored = match ask(&site, &params).await {
         Ok(stored) => Some(stored),
         Err(error) => {
             tracing::error!(%error, "health page goes without the store");
@@ -55,13 +56,15 @@ pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<
     Ok(Html(page(layout, &params, &site.status(), stored.as_ref()).render()?))
 }
 
-async fn ask(store: &Store, params: &Params) -> Result<Stored, StoreError> {
-    let (ledger, freshness, rejects) = tokio::try_join!(
+async fn ask(site: &Site, params: &Params) -> Result<Stored, StoreError> {
+    let store = site.store();
+    let (ledger, freshness, rejects, marks) = tokio::try_join!(
         store.ledger(&params.filter().range, params.range().step_s()),
         store.freshness(),
         store.reject_counts(),
+        Marks::of(site, params.filter()),
     )?;
-    Ok(Stored { ledger, freshness, rejects })
+    Ok(Stored { ledger, freshness, rejects, marks })
 }
 
 fn page(layout: Layout, params: &Params, status: &Status, stored: Option<&Stored>) -> HealthPage {
@@ -75,7 +78,7 @@ fn page(layout: Layout, params: &Params, status: &Status, stored: Option<&Stored
         facts: facts(status, store_error.is_some(), now_unix),
         store_error,
         ledger: ledger_table(&status.sources),
-        trend: stored.map(|stored| trend(params, &stored.ledger)),
+        trend: stored.map(|stored| trend(params, &stored.ledger, &stored.marks)),
         freshness: stored.map(|stored| freshness_table(&stored.freshness, now_unix)),
         rejects: stored.map(|stored| reject_table(&stored.rejects)),
     }
@@ -185,7 +188,7 @@ fn ledger_table(sources: &[SourceStatus]) -> Table {
     )
 }
 
-fn trend(params: &Params, rows: &[LedgerRow]) -> Chart {
+fn trend(params: &Params, rows: &[LedgerRow], marks: &Marks) -> Chart {
     let range = params.range();
     let (step_s, starts) = (range.step_s(), range.steps(range.step_s()));
     let mut by_step: BTreeMap<i64, [u64; 4]> = BTreeMap::new();
@@ -203,6 +206,7 @@ fn trend(params: &Params, rows: &[LedgerRow]) -> Chart {
         .series("duplicate", "Duplicate", values(1), None)
         .series("noevent", "No event", values(2), None)
         .series("rejected", "Rejected", values(3), Some("/health/rejects?from={from}&to={to}".to_owned()))
+        .marks(marks)
         .end("No item was worked on in this range.")
 }
 
@@ -297,7 +301,12 @@ mod tests {
 
     #[test]
     fn without_anything_every_panel_says_so() {
-        let stored = Stored { ledger: Vec::new(), freshness: Vec::new(), rejects: Vec::new() };
+        let stored = Stored {
+            ledger: Vec::new(),
+            freshness: Vec::new(),
+            rejects: Vec::new(),
+            marks: Marks::default(),
+        };
         let html = html(&Status::default(), Some(&stored));
         for text in
             ["No source has brought anything yet.", "Nothing is stored yet.", "Everything could be read."]

@@ -13,7 +13,7 @@ use crate::web::error::PageError;
 use crate::web::format;
 use crate::web::params::{Extra, Params};
 use crate::web::parts::{
-    Card, Chart, ChartKind, ChartUnit, Difference, Layout, NavPage, Nothing, Tab, Table, Term,
+    Card, Chart, ChartKind, ChartUnit, Difference, Layout, Marks, NavPage, Nothing, Tab, Table, Term,
     breakdown_table, short_reply_table, sparkline,
 };
 use crate::web::series;
@@ -68,11 +68,12 @@ struct Answers {
 pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
     let params = Params::parse(&query.unwrap_or_default(), site.now_unix(), &[Extra::One("view")])?;
     let view = params.choice("view", &VIEWS.map(|(key, ..)| key))?;
-    let (layout, answers) = tokio::try_join!(
+    let (layout, answers, marks) = tokio::try_join!(
         Layout::of_mail(&site, &params, NavPage::Overview, "/", "Overview"),
-        ask(site.store(), &params)
+        ask(site.store(), &params),
+        Marks::of(&site, params.filter()),
     )?;
-    Ok(Html(page(layout, &params, view, &answers).render()?))
+    Ok(Html(page(layout, &params, view, &answers, &marks).render()?))
 }
 
 async fn ask(store: &Store, params: &Params) -> Result<Answers, StoreError> {
@@ -111,7 +112,7 @@ async fn ask(store: &Store, params: &Params) -> Result<Answers, StoreError> {
     })
 }
 
-fn page(layout: Layout, params: &Params, view: &str, answers: &Answers) -> OverviewPage {
+fn page(layout: Layout, params: &Params, view: &str, answers: &Answers, marks: &Marks) -> OverviewPage {
     let total = series::total(&answers.series);
     let tabs = VIEWS.map(|(key, label, _)| Tab {
         label: label.to_owned(),
@@ -126,8 +127,8 @@ fn page(layout: Layout, params: &Params, view: &str, answers: &Answers) -> Overv
         cards: cards(params, &total, answers, layout.stale_since()),
         trend_title: VIEWS.iter().find(|(key, ..)| *key == view).map_or("", |(_, _, title)| title),
         tabs: tabs.into(),
-        trend: trend(params, view, &answers.series, layout.stale_since()),
-        latency: latency(params, &answers.latency_series, layout.stale_since()),
+        trend: trend(params, view, &answers.series, layout.stale_since(), marks),
+        latency: latency(params, &answers.latency_series, layout.stale_since(), marks),
         latency_note: "Injection to delivery, retries included; logarithmic".to_owned(),
         responses: short_reply_table(
             &answers.responses,
@@ -245,7 +246,7 @@ fn latency_card(params: &Params, answers: &Answers) -> Card {
     }
 }
 
-fn trend(params: &Params, view: &str, rows: &[OutcomesAt], stale_since: Option<i64>) -> Chart {
+fn trend(params: &Params, view: &str, rows: &[OutcomesAt], stale_since: Option<i64>, marks: &Marks) -> Chart {
     let range = params.range();
     let step_s = range.step_s();
     let starts = range.steps(step_s);
@@ -269,10 +270,10 @@ fn trend(params: &Params, view: &str, rows: &[OutcomesAt], stale_since: Option<i
             })
         }
     };
-    chart.stale_since(stale_since).end("No message ended its way in this range.")
+    chart.stale_since(stale_since).marks(marks).end("No message ended its way in this range.")
 }
 
-fn latency(params: &Params, rows: &[LatenciesAt], stale_since: Option<i64>) -> Chart {
+fn latency(params: &Params, rows: &[LatenciesAt], stale_since: Option<i64>, marks: &Marks) -> Chart {
     let range = params.range();
     let (step_s, starts) = (range.hour_step_s(), range.steps(range.hour_step_s()));
     let drill = || Some(params.link("/messages").with("type", "delivered").with_range_open());
@@ -288,6 +289,7 @@ fn latency(params: &Params, rows: &[LatenciesAt], stale_since: Option<i64>) -> C
     .series(LATENCY_P95.key, LATENCY_P95.short, series::quantiles(&starts, rows, 0.95), drill())
     .limits(&LATENCY_P95)
     .stale_since(stale_since)
+    .marks(marks)
     .end("No delivery whose time of injection is known.")
 }
 
@@ -312,7 +314,7 @@ mod tests {
 
     fn html(query: &str, view: &str, series: Vec<OutcomesAt>) -> String {
         let params = Params::parse(query, NOW, &[Extra::One("view")]).unwrap();
-        page(Layout::bare("Overview"), &params, view, &answers(series)).render().unwrap()
+        page(Layout::bare("Overview"), &params, view, &answers(series), &Marks::default()).render().unwrap()
     }
 
     fn at(at_unix: i64, delivered: u64, hard: u64) -> OutcomesAt {

@@ -9,13 +9,13 @@ mod run;
 mod webhooks;
 
 use crate::model::suppression::{LogRecord, Origin, Reason, ReviewState};
-use crate::store::query::{GrowthAt, TimeToHonour};
+use crate::store::query::{Filter, GrowthAt, TimeToHonour};
 use crate::store::{ReviewRow, RunRow};
 use crate::suppression::imports::{ImportState, Report};
 use crate::web::error::PageError;
 use crate::web::format;
 use crate::web::params::{Extra, Link, Params};
-use crate::web::parts::{Cell, Chart, ChartKind, ChartUnit, Column, Layout, NavPage, Row, Table};
+use crate::web::parts::{Cell, Chart, ChartKind, ChartUnit, Column, Layout, Marks, NavPage, Row, Table};
 use crate::web::{SharedSite, Site};
 use answer::Answer;
 use askama::Template;
@@ -116,7 +116,9 @@ pub(super) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<
         &[Extra::One("address"), Extra::One("list"), Extra::One("type"), Extra::One("done")];
     let params = Params::parse(&query.unwrap_or_default(), site.now_unix(), EXTRAS)?;
     let asked = answer::Asked::of(&params)?;
-    let (answers, answer) = tokio::try_join!(ask(&site, &params), answer::ask(&site, &asked))?;
+    let everything = Filter::all(params.filter().range);
+    let marks = async { Marks::of(&site, &everything).await.map_err(PageError::from) };
+    let (answers, answer, marks) = tokio::try_join!(ask(&site, &params), answer::ask(&site, &asked), marks)?;
     let layout = Layout::of_time(&site, &params, NavPage::Suppressions, PATH, "Suppressions");
     let page = SuppressionsPage {
         layout,
@@ -125,7 +127,7 @@ pub(super) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<
         asked,
         answer,
         facts: facts(&site, &answers),
-        trend: trend(&params, &answers.growth),
+        trend: trend(&params, &answers.growth, &marks),
         by_reason: reason_table(&answers.growth),
         newest: newest_table(&answers.newest),
         runs: run_table(&answers.runs),
@@ -233,7 +235,7 @@ fn reviews(rows: Vec<ReviewRow>, held: Vec<Vec<String>>) -> Vec<Review> {
     rows.into_iter().zip(held).map(review).collect()
 }
 
-fn trend(params: &Params, rows: &[GrowthAt]) -> Chart {
+fn trend(params: &Params, rows: &[GrowthAt], marks: &Marks) -> Chart {
     let range = params.range();
     let (step_s, starts) = (range.step_s(), range.steps(range.step_s()));
     let key_of =
@@ -251,7 +253,10 @@ fn trend(params: &Params, rows: &[GrowthAt]) -> Chart {
     for (_, key, name) in STACK {
         chart = chart.series(key, name, values(key), None);
     }
-    chart.series("unknown", "Other bounces", values("unknown"), None).end("Nothing was added in this range.")
+    chart
+        .series("unknown", "Other bounces", values("unknown"), None)
+        .marks(marks)
+        .end("Nothing was added in this range.")
 }
 
 fn reason_table(rows: &[GrowthAt]) -> Table {
@@ -389,7 +394,7 @@ mod tests {
 
     #[test]
     fn an_empty_list_says_so_in_every_panel() {
-        assert!(trend(&params(), &[]).to_string().contains("Nothing was added"));
+        assert!(trend(&params(), &[], &Marks::default()).to_string().contains("Nothing was added"));
         assert!(reason_table(&[]).to_string().contains("Nothing was changed"));
         assert!(newest_table(&[]).to_string().contains("The list is empty"));
         assert!(run_table(&[]).to_string().contains("No rule and no file"));
@@ -400,7 +405,9 @@ mod tests {
     fn a_reason_without_a_colour_of_its_own_is_counted_among_the_others() {
         let at_unix = params().range().steps(params().range().step_s())[0];
         let row = |reason: &str, added| GrowthAt { at_unix, reason: reason.to_owned(), added, lifted: 0 };
-        let html = trend(&params(), &[row("bounce:unknown", 3), row("bounce:transient", 4)]).to_string();
+        let html =
+            trend(&params(), &[row("bounce:unknown", 3), row("bounce:transient", 4)], &Marks::default())
+                .to_string();
         assert!(html.contains(">7<"), "{html}");
     }
 

@@ -11,7 +11,7 @@ use crate::web::error::PageError;
 use crate::web::format;
 use crate::web::pages::dmarc::apart_words;
 use crate::web::params::{NO_VALUE, Params};
-use crate::web::parts::{Cell, Chart, ChartKind, ChartUnit, Column, Layout, NavPage, Row, Table};
+use crate::web::parts::{Cell, Chart, ChartKind, ChartUnit, Column, Layout, Marks, NavPage, Row, Table};
 use askama::Template;
 use axum::extract::RawQuery;
 use axum::response::Html;
@@ -45,8 +45,9 @@ struct Answers {
 pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
     let params = Params::of_reports(&query.unwrap_or_default(), site.now_unix(), &[])?;
     let layout = Layout::of_time(&site, &params, NavPage::Tls, "/tls", "TLS reports");
-    let answers = ask(site.store(), &params.reports()).await?;
-    Ok(Html(page(layout, &params, &answers).render()?))
+    let reports = params.reports();
+    let (answers, marks) = tokio::try_join!(ask(site.store(), &reports), Marks::of(&site, params.filter()))?;
+    Ok(Html(page(layout, &params, &answers, &marks).render()?))
 }
 
 async fn ask(store: &Store, filter: &ReportFilter) -> Result<Answers, StoreError> {
@@ -60,12 +61,12 @@ async fn ask(store: &Store, filter: &ReportFilter) -> Result<Answers, StoreError
     Ok(Answers { domains, days, failures, reporters, standings })
 }
 
-fn page(layout: Layout, params: &Params, answers: &Answers) -> TlsPage {
+fn page(layout: Layout, params: &Params, answers: &Answers, marks: &Marks) -> TlsPage {
     TlsPage {
         layout,
         domains: domain_table(params, &answers.domains),
-        sessions: sessions(params, &answers.days),
-        share: share(params, &answers.days),
+        sessions: sessions(params, &answers.days, marks),
+        share: share(params, &answers.days, marks),
         failures: failure_table(&answers.failures),
         reporters: reporter_table(&answers.reporters),
         apart_words: apart_words(&answers.standings, "sessions"),
@@ -81,7 +82,7 @@ fn known(rows: &[TlsDayRow]) -> BTreeMap<i64, &TlsDayRow> {
     rows.iter().map(|row| (row.at_unix, row)).collect()
 }
 
-fn sessions(params: &Params, rows: &[TlsDayRow]) -> Chart {
+fn sessions(params: &Params, rows: &[TlsDayRow], marks: &Marks) -> Chart {
     let (range, known) = (params.range(), known(rows));
     let values = |of: fn(&TlsDayRow) -> u64| {
         let value = |at| Some(format::float(known.get(&at).map_or(0, |row| of(row))));
@@ -91,11 +92,12 @@ fn sessions(params: &Params, rows: &[TlsDayRow]) -> Chart {
     Chart::begin("sessions", label, ChartKind::Stack, ChartUnit::Items, range, DAY_STEP_S)
         .series("delivered", "Successful", values(|row| row.successful), None)
         .series("hard", "Failed", values(|row| row.failed), None)
+        .marks(marks)
         .end("No receiver reported TLS sessions in this range.")
 }
 
 /// A day without sessions has no share.
-fn share(params: &Params, rows: &[TlsDayRow]) -> Chart {
+fn share(params: &Params, rows: &[TlsDayRow], marks: &Marks) -> Chart {
     let (range, known) = (params.range(), known(rows));
     let value = |at: i64| {
         let row = known.get(&at)?;
@@ -106,6 +108,7 @@ fn share(params: &Params, rows: &[TlsDayRow]) -> Chart {
     let label = "Share of TLS sessions that failed, by day";
     Chart::begin("share", label, ChartKind::Lines, ChartUnit::Percent, range, DAY_STEP_S)
         .series("hard", "Failed", values, None)
+        .marks(marks)
         .end("No session failed in this range.")
 }
 
@@ -234,7 +237,7 @@ mod tests {
 
     fn html(answers: &Answers) -> String {
         let params = Params::of_reports("", 1_785_585_270, &[]).unwrap();
-        page(Layout::bare("TLS"), &params, answers).render().unwrap()
+        page(Layout::bare("TLS"), &params, answers, &Marks::default()).render().unwrap()
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use crate::web::dictionary::Metric;
 use crate::web::format;
 use crate::web::params::Range;
-use crate::web::parts::{Cell, Column, Row, Table};
+use crate::web::parts::marks::Mark;
+use crate::web::parts::{Cell, Column, MarkList, Marks, Row, Table};
 use askama::Template;
 use serde::Serialize;
 
@@ -55,6 +56,8 @@ struct Data {
     limits: Vec<LimitLine>,
     /// Since when there is no data, in seconds since 1970: what follows is unknown, not zero.
     stale_since: Option<i64>,
+    /// What happened meanwhile.
+    marks: Vec<Mark>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -83,6 +86,7 @@ pub(crate) struct Chart {
     is_empty: bool,
     empty: &'static str,
     note: String,
+    marks: MarkList,
 }
 
 impl askama::filters::HtmlSafe for Chart {}
@@ -92,6 +96,7 @@ pub(crate) struct ChartBuilder {
     id: &'static str,
     label: String,
     data: Data,
+    marks: MarkList,
 }
 
 impl Chart {
@@ -116,8 +121,9 @@ impl Chart {
             series: Vec::new(),
             limits: Vec::new(),
             stale_since: None,
+            marks: Vec::new(),
         };
-        ChartBuilder { id, label: label.to_owned(), data }
+        ChartBuilder { id, label: label.to_owned(), data, marks: MarkList::default() }
     }
 }
 
@@ -140,6 +146,15 @@ impl ChartBuilder {
         for limit in metric.limits {
             let label = format!("{} {}", metric.short.to_lowercase(), metric.limit_label(limit));
             self.data.limits.push(LimitLine { value: limit.value * scale, label });
+        }
+        self
+    }
+
+    /// Draws in what happened meanwhile, and lists it below.
+    pub(crate) fn marks(mut self, marks: &Marks) -> Self {
+        if let (Some(first), Some(last)) = (self.data.at.first(), self.data.at.last()) {
+            self.marks = marks.within(*first, last + i64::from(self.data.step_s));
+            self.data.marks = self.marks.marks().to_vec();
         }
         self
     }
@@ -167,7 +182,7 @@ impl ChartBuilder {
             "Hatched or dashed: the step is still running, or the range cuts it.".to_owned()
         };
         let table = self.table();
-        Chart { id: self.id, label: self.label, json, table, is_empty, empty, note }
+        Chart { id: self.id, label: self.label, json, table, is_empty, empty, note, marks: self.marks }
     }
 
     fn table(&self) -> Table {

@@ -8,8 +8,8 @@ use crate::alert::{Figures, Labels, Reading, Sample};
 use crate::model::alert::Metric;
 use crate::store::StoreError;
 use crate::store::query::{
-    Dimension, Filter, Latencies, Outcomes, OutcomesAt, OutcomesAtHour, OutcomesOfKeys, ResponseRow,
-    ShareAtHour, TimeRange,
+    Dimension, Filter, Latencies, NewSuppressions, Outcomes, OutcomesAt, OutcomesAtHour, OutcomesOfKeys,
+    ResponseRow, ShareAtHour, TimeRange,
 };
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -281,6 +281,10 @@ impl Figures for World {
         let labels = [("domain", "shop.example"), ("source", "203.0.113.99")];
         let labels: Labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Ok(vec![Reading { labels, now: Sample::count(messages), ..Reading::default() }])
+    }
+
+    async fn new_suppressions(&self, _: TimeRange) -> Result<Vec<NewSuppressions>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn loop_providers(&self, _: i64) -> Result<Vec<String>, StoreError> {

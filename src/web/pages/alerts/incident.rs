@@ -1,13 +1,15 @@
 //! `/alerts/incidents/{id}`: one incident with the chart of its moment and all its steps.
 
-use crate::alert::Picture;
 use crate::alert::notify::written;
+use crate::alert::{Incident, Picture};
 use crate::model::alert::IncidentStep;
-use crate::web::SharedSite;
+use crate::store::StoreError;
+use crate::store::query::{Dimension, Filter, MarkRow, TimeRange};
 use crate::web::error::PageError;
 use crate::web::format;
 use crate::web::pages::alerts::{Card, card, heading};
-use crate::web::parts::{Cell, Column, Layout, NavPage, Row, Table};
+use crate::web::parts::{Cell, Column, Layout, MARKS_MAX, MarkList, Marks, NavPage, Row, Table};
+use crate::web::{SharedSite, Site};
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Html;
@@ -20,6 +22,7 @@ struct IncidentPage {
     ended: Option<String>,
     /// SVG of our own making.
     picture: Option<String>,
+    marks: MarkList,
     heading: String,
     /// The scale of the chart.
     highest: String,
@@ -38,7 +41,9 @@ pub(super) async fn show(site: SharedSite, Path(id): Path<String>) -> Result<Htm
     // The chart of the moment at which it fired: later steps have a later one.
     let shown =
         steps.iter().map(|(incident, _)| incident).find(|incident| !incident.finding.series.is_empty());
-    let picture = shown.and_then(Picture::of).map(|picture| picture.svg(&heading(incident.metric)));
+    let picture = shown.and_then(Picture::of);
+    let marks = marks(&site, incident, picture.as_ref()).await?;
+    let picture = picture.map(|picture| picture.marked(&marks.places()).svg(&heading(incident.metric)));
     let points = shown.map(|shown| shown.finding.series.as_slice()).unwrap_or_default();
     let points = points.iter().rev().map(|(at, value)| {
         Row::new(vec![Cell::word(format::minute(*at)), Cell::figure(written(incident.metric, *value))])
@@ -68,6 +73,7 @@ pub(super) async fn show(site: SharedSite, Path(id): Path<String>) -> Result<Htm
         card: card(incident),
         ended: incident.ended.map(|ended| format::minute(ended.seconds())),
         picture,
+        marks,
         heading: heading(incident.metric),
         highest: highest.map_or_else(String::new, |highest| written(incident.metric, highest)),
         series: series.scrolling(),
@@ -76,6 +82,21 @@ pub(super) async fn show(site: SharedSite, Path(id): Path<String>) -> Result<Htm
         is_firing: incident.is_open() && incident.fired.is_some(),
     };
     Ok(Html(page.render()?))
+}
+
+/// What else happened in the time of the picture, to the mail of the incident.
+async fn marks(site: &Site, incident: &Incident, picture: Option<&Picture>) -> Result<MarkList, StoreError> {
+    let Some((from_unix, to_unix)) = picture.map(Picture::span) else { return Ok(MarkList::default()) };
+    let mut filter = Filter::all(TimeRange { from_unix, to_unix });
+    for dimension in Dimension::ALL {
+        let value = incident.labels.get(dimension.name()).filter(|value| !value.is_empty());
+        filter.values_mut(dimension).extend(value.cloned());
+    }
+    let mut rows = site.store().marks(&filter, MARKS_MAX).await?;
+    // Its own beginning is drawn already.
+    let own = |row: &MarkRow| row.title == incident.rule && row.kind == "incident" && row.many == 1;
+    rows.retain(|row| !own(row) || incident.fired.is_none_or(|at| at.seconds() != row.from_unix));
+    Ok(Marks::new(rows, site.alerts().rules()).within(from_unix, to_unix))
 }
 
 fn told(step: &str, channels: &[String], muted: Option<&str>) -> String {
