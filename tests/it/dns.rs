@@ -19,7 +19,7 @@ const CLEAN: &str = "192.0.2.8";
 const T0: i64 = 1_785_585_600;
 
 /// A list of the test's own, in the words of the registry.
-fn list_text(name: &str, tier: u8, asks: &str) -> String {
+pub(crate) fn list_text(name: &str, tier: u8, asks: &str) -> String {
     format!(
         "[[list]]\nname = \"{name}\"\ntitle = \"{name}\"\nzone = \"{name}.bl.example\"\nasks = [{asks}]\ntier = {tier}\n\
          asked = \"always\"\nsource = \"this test\"\ncodes = [{{ match = \"127.0.0.2\", name = \"spam\" }}, \
@@ -34,7 +34,7 @@ fn lists(names: &[&str], asks: &str) -> Vec<BlockList> {
 }
 
 /// Puts the entries that a list must have, and one listing.
-fn fill(world: &World, name: &str) {
+pub(crate) fn fill(world: &World, name: &str) {
     world.zone(&format!("{name}.bl.example"), Manner::Honest);
     world.ips(&format!("2.0.0.127.{name}.bl.example"), &["127.0.0.2"]);
     list(world, name, LISTED);
@@ -45,7 +45,7 @@ fn entry(name: &str, ip: &str) -> String {
     format!("{d}.{c}.{b}.{a}.{name}.bl.example")
 }
 
-fn list(world: &World, name: &str, ip: &str) {
+pub(crate) fn list(world: &World, name: &str, ip: &str) {
     world.ips(&entry(name, ip), &["127.0.0.2"]);
     world.txt(&entry(name, ip), &["see bl.example"]);
 }

@@ -11,13 +11,13 @@ use crate::web::parts::{Cell, Column, Layout, NavPage, Row, Tab, Table, Term, br
 use askama::Template;
 use axum::extract::RawQuery;
 use axum::response::Html;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Addresses, and domains, that are asked for.
 const VALUES_MAX: u32 = 200;
 
 /// The rates that a verdict rests on.
-const JUDGED: [&Metric; 4] = [&HARD, &BLOCK, &DEFERRAL, &COMPLAINT];
+const JUDGED: [&Metric; 5] = [&DELIVERY, &HARD, &BLOCK, &DEFERRAL, &COMPLAINT];
 
 #[derive(Template)]
 #[template(path = "pages/reputation.html")]
@@ -176,10 +176,10 @@ impl Verdict {
             reasons.push(format!("listed by {}", row.list));
         }
         let failed = answers.findings.iter().filter(|row| row.subject == subject && row.state == "fail");
-        let mut faults: Vec<&str> = failed.map(|row| super::check_label(&row.check)).collect();
-        faults.dedup();
+        let faults: BTreeSet<&str> = failed.map(|row| super::check_label(&row.check)).collect();
         if !faults.is_empty() {
             tones.push("bad");
+            let faults: Vec<&str> = faults.into_iter().collect();
             reasons.push(format!("faults in the DNS: {}", faults.join(", ")));
         }
         for metric in JUDGED {
