@@ -46,7 +46,7 @@ pub(crate) fn recent_events() -> String {
             "event_type": event_type, "event_time": now - i64::from(number) * 120, "event_id": number.to_string(),
             "message_id": format!("m{number}@shop.example"), "queue_id": format!("Q{number}"), "relay": "mx1",
             "recipient": format!("r{number}@r{}.example", number % 3), "env_from": "b@shop.example", "attempt": 1,
-            "smtp_code": code, "response_text": reply, "latency_ms": 900 + number, "mx_host": host,
+            "smtp_code": code, "enhanced_code": reply.split(' ').nth(1), "response_text": reply, "latency_ms": 900 + number, "mx_host": host,
             "sending_ip": format!("192.0.2.{}", 1 + number / 3 % 2), "pool": "p1", "stream": "news",
             "tls_version": "TLSv1.3",
         });

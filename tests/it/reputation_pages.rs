@@ -82,7 +82,7 @@ async fn each_page_of_the_reputation_tells_what_it_rests_on() {
     for word in [
         "did not take 40 messages or attempts for this, such as with 5.7.26",
         "deliveries of the last day show a TLS session",
-        "recipients of the stream news left by one click",
+        "1 recipient of the stream news left by one click",
         "1 of 2 sending addresses",
         "1 of 2 addresses: 192.0.2.2 the address has no name",
     ] {

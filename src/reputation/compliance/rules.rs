@@ -61,8 +61,8 @@ pub(super) fn one_click(evidence: &Evidence) -> Rule {
                     here: look at one of your messages, or have `relaylens unsubscribe-link` make the headers";
         return unseen(name, asks, told);
     };
-    let told =
-        format!("{clicks} recipients of the stream {stream} left by one click: the headers work there");
+    let who = if *clicks == 1 { "recipient" } else { "recipients" };
+    let told = format!("{clicks} {who} of the stream {stream} left by one click: the headers work there");
     Rule { name, asks, kept: Kept::Pass, evidence: told }
 }
 
@@ -77,7 +77,7 @@ pub(super) fn honour(honour: Honour) -> Rule {
     }
     let kept = if honour.max_s <= HONOURED_S_MAX { Kept::Pass } else { Kept::Fail };
     let evidence = format!(
-        "{} unsubscribes of all domains: 95 % were on the suppression list within {} s, the slowest after {} s",
+        "unsubscribes of all domains ({}): 95 % were on the suppression list within {} s, the slowest after {} s",
         honour.unsubscribes, honour.p95_s, honour.max_s
     );
     Rule { name, asks, kept, evidence }

@@ -37,6 +37,8 @@ struct CompliancePage {
     tabs: Vec<Tab>,
     domains: Vec<Tab>,
     domain: String,
+    /// Rules down, receivers across.
+    board: Table,
     receivers: Vec<Board>,
 }
 
@@ -44,7 +46,6 @@ struct CompliancePage {
 struct Board {
     title: &'static str,
     volume: String,
-    sum: String,
     rules: Table,
 }
 
@@ -123,22 +124,23 @@ fn page(layout: Layout, params: &Params, answers: &Answers) -> CompliancePage {
         href: params.link("/reputation/compliance").with("subject", domain).to_string(),
         is_current: domain == answers.domain,
     };
-    let board = |at: &AtReceiver| {
+    let judged = |at: &AtReceiver| {
         let traffic = traffic(at, &answers.sessions);
-        let rules = judge(at.receiver, &evidence, traffic, &refusals(at));
-        Board {
-            title: at.receiver.title(),
-            volume: volume(traffic),
-            sum: sum(&rules),
-            rules: rule_table(at.receiver, &rules),
-        }
+        (at.receiver, traffic, judge(at.receiver, &evidence, traffic, &refusals(at)))
+    };
+    let judged: Vec<(Receiver, Traffic, Vec<Rule>)> = answers.receivers.iter().map(judged).collect();
+    let board = |(receiver, traffic, rules): &(Receiver, Traffic, Vec<Rule>)| Board {
+        title: receiver.title(),
+        volume: volume(*traffic),
+        rules: rule_table(*receiver, rules),
     };
     CompliancePage {
         layout,
         tabs: tabs(params, "/reputation/compliance"),
         domains: known.into_iter().take(DOMAINS_MAX).map(tab).collect(),
         domain: answers.domain.clone(),
-        receivers: answers.receivers.iter().map(board).collect(),
+        receivers: judged.iter().map(board).collect(),
+        board: board_table(&judged),
     }
 }
 
@@ -200,12 +202,6 @@ fn refusals(at: &AtReceiver) -> Vec<Refusal> {
     at.replies.iter().map(refusal).collect()
 }
 
-/// How many rules are kept, in a line.
-fn sum(rules: &[Rule]) -> String {
-    let count = |kept| rules.iter().filter(|rule| rule.kept == kept).count();
-    format!("{} pass, {} fail, {} unknown", count(Kept::Pass), count(Kept::Fail), count(Kept::Unknown))
-}
-
 fn traffic(at: &AtReceiver, sessions: &[TlsSessionsRow]) -> Traffic {
     let days = &at.days;
     let sum = |of: fn(&OutcomesAt) -> u64| days.iter().map(of).sum();
@@ -221,6 +217,9 @@ fn traffic(at: &AtReceiver, sessions: &[TlsSessionsRow]) -> Traffic {
 }
 
 fn volume(traffic: Traffic) -> String {
+    if traffic.sent == 0 {
+        return "no mail in this range".to_owned();
+    }
     let rules = if is_bulk(traffic) {
         "the rules for bulk senders hold"
     } else {
@@ -233,18 +232,37 @@ fn volume(traffic: Traffic) -> String {
     )
 }
 
+/// All rules of all receivers at a glance; what a receiver does not ask for stays empty.
+fn board_table(judged: &[(Receiver, Traffic, Vec<Rule>)]) -> Table {
+    let mut names: Vec<&str> = Vec::new();
+    for rule in judged.iter().flat_map(|(_, _, rules)| rules) {
+        if !names.contains(&rule.name) {
+            names.push(rule.name);
+        }
+    }
+    let row = |name: &&str| {
+        let of = |(_, _, rules): &(Receiver, Traffic, Vec<Rule>)| {
+            rules.iter().find(|rule| rule.name == *name).map_or_else(|| Cell::word(""), kept_cell)
+        };
+        Row::new([Cell::text(*name)].into_iter().chain(judged.iter().map(of)).collect())
+    };
+    let receivers = judged.iter().map(|(receiver, ..)| Column::text(receiver.title()));
+    let columns = [Column::text("Rule")].into_iter().chain(receivers).collect();
+    Table::new("Rules by receiver", columns, names.iter().map(row).collect(), "")
+}
+
+fn kept_cell(rule: &Rule) -> Cell {
+    match rule.kept {
+        Kept::Pass => Cell::word("pass").tone("good"),
+        Kept::Fail => Cell::word("fail").tone("bad"),
+        Kept::Unknown => Cell::word("unknown"),
+    }
+}
+
 fn rule_table(receiver: Receiver, rules: &[Rule]) -> Table {
     let row = |rule: &Rule| {
-        let (word, tone) = match rule.kept {
-            Kept::Pass => ("pass", "good"),
-            Kept::Fail => ("fail", "bad"),
-            Kept::Unknown => ("unknown", ""),
-        };
-        Row::new(vec![
-            Cell::text(rule.name).sub(rule.asks),
-            Cell::word(word).tone(tone),
-            Cell::text(rule.evidence.clone()),
-        ])
+        let evidence = Cell::sentence(rule.evidence.clone());
+        Row::new(vec![Cell::text(rule.name).sub(rule.asks), kept_cell(rule), evidence])
     };
     let columns = vec![Column::text("Rule"), Column::text("Kept"), Column::text("By what is known")];
     Table::new(format!("Rules of {}", receiver.title()), columns, rules.iter().map(row).collect(), "")
