@@ -11,6 +11,8 @@ import { chromium } from "playwright-core";
 const BASE_URL = process.env.BASE_URL?.replace(/\/$/, "");
 const BROWSER = process.env.BROWSER ?? "/usr/bin/chromium";
 const PAGES = ["/", "/providers", "/bounces", "/complaints", "/dmarc", "/dmarc/records", "/dmarc/failures", "/suppressions", "/suppressions/webhooks", "/audit", "/tls", "/reputation", "/reputation/blocklists", "/reputation/dns", "/reputation/compliance", "/reputation/warmup", "/deferrals", "/messages", "/alerts", "/sources", "/health", "/health/rejects", "/help/metrics"];
+/** Pages about one subject of the test's server; on another server they say that they know nothing of it. */
+const DETAILS = ["/reputation?ip=192.0.2.2", "/reputation/blocklists?subject=192.0.2.2", "/reputation/dns?subject=shop.example", "/reputation/compliance?subject=shop.example"];
 const WIDTHS = [1280, 390];
 const PAGE_TIMEOUT_MS = 15_000;
 
@@ -82,13 +84,15 @@ for (const width of WIDTHS) {
   for (const scheme of ["light", "dark"]) {
     await page.setViewportSize({ width, height: 800 });
     await page.emulateMedia({ colorScheme: scheme });
-    for (const path of PAGES) {
+    for (const path of [...PAGES, ...DETAILS]) {
       await check(`${path} at ${width} px, ${scheme}`, async () => {
         await open(path);
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
         insist(overflow <= 0, `the page is ${overflow} px wider than the window`);
+        const nav = await page.locator(".top").evaluate((top) => top.scrollWidth - top.clientWidth);
+        insist(nav <= 0, `the navigation is ${nav} px wider than its bar`);
         insist((await page.locator("main").innerText()).trim() !== "", "the page is empty");
-        await shoot(`${path.replaceAll("/", "_")}-${width}-${scheme}`);
+        await shoot(`${path.replaceAll(/[/?=]/g, "_")}-${width}-${scheme}`);
       });
     }
   }

@@ -1,6 +1,7 @@
 //! Every page in a real browser: `tests/browser/pages.mjs` against a server that holds a day of mail.
 
-use crate::support::{Place, Server, has_program, repository};
+use crate::reputation_pages::filled;
+use crate::support::{Server, has_program, repository};
 use std::process::Command;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -14,14 +15,7 @@ async fn every_page_works_in_a_browser() {
         repository("node_modules/playwright-core").exists(),
         "the test of the pages needs playwright-core, which steers the browser: npm ci"
     );
-    let place = Place::new("");
-    let server = place.serve().await;
-    // Pages begin with the last hours.
-    let sent = server.post("/v1/events?source=app1", recent_events()).await;
-    assert_eq!(sent.status, 202, "{}", sent.text());
-    let rejected = server.post("/v1/in/kumomta?source=kumo1", "no record\n").await;
-    assert_eq!(rejected.status, 202, "{}", rejected.text());
-    server.drained().await;
+    let (_place, server, _world) = filled().await;
     annotate(&server).await;
     let mut pages = Command::new("node");
     pages.arg(repository("tests/browser/pages.mjs")).current_dir(repository(""));
@@ -49,13 +43,18 @@ async fn annotate(server: &Server) {
 }
 
 /// A day of mail until now: an outcome every two minutes, by two addresses to three providers, so that each row of the
-/// heatmap has a cell for every hour.
-fn recent_events() -> String {
+/// heatmap has a cell for every hour. Gmail refuses a part for want of authentication, and one recipient leaves.
+pub(crate) fn recent_events() -> String {
     let now = jiff::Timestamp::now().as_second();
     let line = |number: u32| {
-        let (event_type, code, reply) = match number % 6 {
-            0 => ("bounced", 550, "550 5.1.1 no such user"),
-            1 => ("deferred", 421, "421 4.7.28 rate limited, try again later"),
+        let (event_type, code, reply) = match number % 18 {
+            3 => (
+                "bounced",
+                550,
+                "550 5.7.26 Your email has been blocked because the sender is unauthenticated",
+            ),
+            0 | 6 | 12 => ("bounced", 550, "550 5.1.1 no such user"),
+            1 | 7 | 13 => ("deferred", 421, "421 4.7.28 rate limited, try again later"),
             _ => ("delivered", 250, "250 2.0.0 OK"),
         };
         let host = ["gmail-smtp-in.l.google.com", "mta5.am0.yahoodns.net", "mx.other.example"]
@@ -64,10 +63,15 @@ fn recent_events() -> String {
             "event_type": event_type, "event_time": now - i64::from(number) * 120, "event_id": number.to_string(),
             "message_id": format!("m{number}@shop.example"), "queue_id": format!("Q{number}"), "relay": "mx1",
             "recipient": format!("r{number}@r{}.example", number % 3), "env_from": "b@shop.example", "attempt": 1,
-            "smtp_code": code, "response_text": reply, "latency_ms": 900 + number, "mx_host": host,
+            "smtp_code": code, "enhanced_code": reply.split(' ').nth(1), "response_text": reply, "latency_ms": 900 + number, "mx_host": host,
             "sending_ip": format!("192.0.2.{}", 1 + number / 3 % 2), "pool": "p1", "stream": "news",
+            "tls_version": "TLSv1.3",
         });
         format!("{event}\n")
     };
-    (0..720).map(line).collect()
+    let left = serde_json::json!({
+        "event_type": "unsubscribed", "event_time": now - 600, "event_id": "left", "recipient": "r5@r2.example",
+        "stream": "news", "feedback_type": "one_click",
+    });
+    (0..720).map(line).chain([format!("{left}\n")]).collect()
 }

@@ -19,7 +19,7 @@ const CLEAN: &str = "192.0.2.8";
 pub(crate) const T0: i64 = 1_785_585_600;
 
 /// A list of the test's own, in the words of the registry.
-fn list_text(name: &str, tier: u8, asks: &str) -> String {
+pub(crate) fn list_text(name: &str, tier: u8, asks: &str) -> String {
     format!(
         "[[list]]\nname = \"{name}\"\ntitle = \"{name}\"\nzone = \"{name}.bl.example\"\nasks = [{asks}]\ntier = {tier}\n\
          asked = \"always\"\nsource = \"this test\"\ncodes = [{{ match = \"127.0.0.2\", name = \"spam\" }}, \
@@ -370,11 +370,16 @@ async fn a_relay_asks_how_much_it_may_send_and_why_not_more() {
     let answer = server.get(&format!("/api/v1/warmups/{LISTED}")).await;
     let plan = &answer["items"][0];
     let number = |name: &str| plan[name].as_u64().unwrap();
-    assert_eq!((number("stage_number"), number("total_stages")), (2, 3), "{plan}");
+    assert_eq!((number("stage"), number("total_stages")), (2, 3), "{plan}");
     assert_eq!(
-        (number("stage_volume_limit"), number("sent_within_stage"), number("remaining")),
-        (200, 5, 195)
+        (number("stage_limit"), number("sent_within_stage"), number("hourly_limit"), number("start_volume")),
+        (200, 5, 9, 100)
     );
+    // The five of today went out at midnight: in this hour, or in another.
+    assert_eq!(number("remaining"), 9 - number("sent_within_hour"), "{plan}");
+    let history: Vec<&str> =
+        plan["stage_history"].as_array().unwrap().iter().map(|day| day["result"].as_str().unwrap()).collect();
+    assert_eq!(history, ["running", "held", "advanced"]);
     assert!(plan["reasons"][0].as_str().unwrap().contains("hard bounces at 3.00 %"), "{plan}");
     let page = server.text("/reputation/warmup").await;
     assert!(page.contains("hard bounces at 3.00 %") && page.contains("advanced"), "{page}");

@@ -96,7 +96,7 @@ fn rsa_record(bits: usize) -> String {
 }
 
 /// A domain without a fault.
-fn good(world: &World, domain: &str) {
+pub(crate) fn good(world: &World, domain: &str) {
     world.txt(domain, &["some-site-verification=1", "v=spf1 ip4:192.0.2.0/24 include:_spf.esp.example -all"]);
     world.txt("_spf.esp.example", &["v=spf1 ip4:198.51.100.0/24 ~all"]);
     world.txt(&format!("s1._domainkey.{domain}"), &[&rsa_record(2048)]);

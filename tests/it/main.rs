@@ -28,6 +28,7 @@ mod obey;
 mod pipeline;
 mod postfix_live;
 mod query;
+mod reputation_pages;
 mod signed_names;
 mod support;
 mod suppression;

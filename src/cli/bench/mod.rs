@@ -2,10 +2,12 @@
 //!
 //! Way: `cli` hands over the [`Bench`] that was asked for. `mail` makes events from a seed; `generate` writes them as
 //! lines, `fill` puts them into a database, `ingest` sends them through the doors, `pages` times what the dashboard asks,
-//! `suppression` what relays ask of a long list, and `alerts` watches relays with and without faults.
+//! `suppression` what relays ask of a long list, `alerts` watches relays with and without faults, and `blocklists` asks
+//! lists about many addresses.
 //! Not here: the speed of the Postfix reader, which is compared with another in `benches/postfix.rs`.
 
 mod alerts;
+mod blocklists;
 mod bodies;
 mod fill;
 mod floor;
@@ -36,6 +38,8 @@ pub enum Bench {
     Suppression(Suppression),
     /// Watch made-up relays with and without faults by the shipped rules and by plain thresholds, and time an evaluation.
     Alerts(alerts::Alerts),
+    /// Ask made-up blocklists about many addresses, and count the questions of a day.
+    Blocklists(Blocklists),
 }
 
 /// Which events to make. The same numbers give the same events.
@@ -115,6 +119,22 @@ pub struct Suppression {
     data_dir: PathBuf,
 }
 
+#[derive(Debug, Clone, clap::Args)]
+pub struct Blocklists {
+    /// How many addresses are watched.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=2_000))]
+    ips: u16,
+    /// How many lists are asked.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    lists: u16,
+    /// After how many milliseconds each answer comes: real lists take 10 to 100.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=1_000))]
+    answer_ms: u16,
+    /// A folder that does not exist yet, or is empty.
+    #[arg(long)]
+    data_dir: PathBuf,
+}
+
 /// Runs a measurement and prints what came out.
 ///
 /// It starts runtimes of its own, one for each engine, so it must not be called on one.
@@ -130,6 +150,7 @@ pub fn run(bench: Bench, config: &Config) -> anyhow::Result<()> {
         Bench::Pages(asked) => pages::run(&asked, config),
         Bench::Suppression(asked) => suppression::run(&asked, config),
         Bench::Alerts(asked) => alerts::run(&asked, config),
+        Bench::Blocklists(asked) => blocklists::run(&asked, config),
     }
 }
 

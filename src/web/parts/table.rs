@@ -116,6 +116,11 @@ impl Cell {
         Self { class: "reply", ..Self::text(text) }
     }
 
+    /// A sentence or two: wide enough to read them.
+    pub(crate) fn sentence(text: impl Into<String>) -> Self {
+        Self { class: "reasons", ..Self::text(text) }
+    }
+
     /// A word with its reasons below it: wide enough to read them.
     pub(crate) fn reasons(self, reasons: &[String]) -> Self {
         Self { class: "reasons", ..self.sub(reasons.join("; ")) }

@@ -236,7 +236,7 @@ fn list_table(rows: &[ListTestRow], now_unix: i64) -> Table {
         Row::new(vec![
             Cell::text(row.title.clone()).sub(format!("{} · {}", row.list, row.kind)),
             Cell::count(u64::from(row.tier)),
-            Cell::text(told).sub(row.detail.clone()).tone(if is_well { "good" } else { "warn" }),
+            Cell::sentence(told).sub(row.detail.clone()).tone(if is_well { "good" } else { "warn" }),
             Cell::count(u64::from(row.subjects)),
             Cell::count(u64::from(row.listed)).tone(if row.listed > 0 { "bad" } else { "" }),
             Cell::count(u64::from(row.unknown)).tone(if row.unknown > 0 { "warn" } else { "" }),

@@ -1,9 +1,12 @@
 //! `/reputation/compliance`: does a domain keep the rules of the large receivers?
 
 use crate::model::{PostureCheck, PostureState};
-use crate::reputation::compliance::{Evidence, Kept, Receiver, Rule, Seen, Traffic, is_bulk, judge};
+use crate::reputation::compliance::{
+    Evidence, Honour, Kept, Receiver, Refusal, Rule, Seen, Traffic, is_bulk, judge,
+};
 use crate::store::query::{
-    Dimension, DmarcDomainRow, DnsFindingRow, Filter, OutcomesAt, OutcomesOf, ReportFilter,
+    Dimension, DmarcDomainRow, DnsFindingRow, Filter, OneClicksRow, OutcomesAt, OutcomesOf, ReportFilter,
+    ResponseRow, TimeRange, TimeToHonour, TlsSessionsRow,
 };
 use crate::store::{Store, StoreError};
 use crate::web::SharedSite;
@@ -21,6 +24,10 @@ use std::collections::BTreeSet;
 const DOMAINS_MAX: usize = 30;
 const IPS_MAX: u32 = 200;
 
+/// Streams of a domain, and kinds of a receiver's replies.
+const STREAMS_MAX: u32 = 200;
+const REPLIES_MAX: u32 = 200;
+
 const DAY_STEP_S: u32 = 86_400;
 
 #[derive(Template)]
@@ -30,6 +37,8 @@ struct CompliancePage {
     tabs: Vec<Tab>,
     domains: Vec<Tab>,
     domain: String,
+    /// Rules down, receivers across.
+    board: Table,
     receivers: Vec<Board>,
 }
 
@@ -47,8 +56,20 @@ struct Answers {
     findings: Vec<DnsFindingRow>,
     dmarc: Vec<DmarcDomainRow>,
     ips: Vec<OutcomesOf>,
-    /// Mail to each receiver, by days.
-    days: Vec<(Receiver, Vec<OutcomesAt>)>,
+    streams: Vec<OutcomesOf>,
+    one_clicks: Vec<OneClicksRow>,
+    honour: TimeToHonour,
+    /// Of the last day.
+    sessions: Vec<TlsSessionsRow>,
+    receivers: Vec<AtReceiver>,
+}
+
+/// Mail to one receiver.
+struct AtReceiver {
+    receiver: Receiver,
+    days: Vec<OutcomesAt>,
+    /// What it answered when it did not take mail.
+    replies: Vec<ResponseRow>,
 }
 
 pub(crate) async fn show(site: SharedSite, RawQuery(query): RawQuery) -> Result<Html<String>, PageError> {
@@ -71,16 +92,27 @@ async fn ask(store: &Store, params: &Params, now_unix: i64) -> Result<Answers, S
     let Some(domain) = asked.or(busiest).or(looked_at) else { return Ok(Answers::default()) };
     let filter = Filter { domain: vec![domain.clone()], ..all };
     let reports = ReportFilter { range: filter.range, domains: vec![domain.clone()] };
-    let (dmarc, ips) = tokio::try_join!(
+    let range = filter.range;
+    let lately = TimeRange { from_unix: range.from_unix.max(range.to_unix - i64::from(DAY_STEP_S)), ..range };
+    let providers = Receiver::ALL.map(Receiver::provider);
+    let (dmarc, ips, streams, one_clicks, honour, sessions) = tokio::try_join!(
         store.dmarc_domains(&reports, 1),
-        store.outcomes_by(&filter, Dimension::Ip, IPS_MAX)
+        store.outcomes_by(&filter, Dimension::Ip, IPS_MAX),
+        store.outcomes_by(&filter, Dimension::Stream, STREAMS_MAX),
+        store.one_clicks(range),
+        store.time_to_honour(range),
+        store.tls_sessions(lately, &domain, &providers),
     )?;
-    let mut days = Vec::new();
+    let mut receivers = Vec::new();
     for receiver in Receiver::ALL {
         let filter = Filter { provider: vec![receiver.provider().to_owned()], ..filter.clone() };
-        days.push((receiver, store.outcome_series(&filter, DAY_STEP_S).await?));
+        let (days, replies) = tokio::try_join!(
+            store.outcome_series(&filter, DAY_STEP_S),
+            store.responses(&filter, &[], REPLIES_MAX),
+        )?;
+        receivers.push(AtReceiver { receiver, days, replies });
     }
-    Ok(Answers { domain, findings, dmarc, ips, days })
+    Ok(Answers { domain, findings, dmarc, ips, streams, one_clicks, honour, sessions, receivers })
 }
 
 fn page(layout: Layout, params: &Params, answers: &Answers) -> CompliancePage {
@@ -92,20 +124,23 @@ fn page(layout: Layout, params: &Params, answers: &Answers) -> CompliancePage {
         href: params.link("/reputation/compliance").with("subject", domain).to_string(),
         is_current: domain == answers.domain,
     };
-    let board = |(receiver, days): &(Receiver, Vec<OutcomesAt>)| {
-        let traffic = traffic(days);
-        Board {
-            title: receiver.title(),
-            volume: volume(traffic),
-            rules: rule_table(*receiver, &judge(*receiver, &evidence, traffic)),
-        }
+    let judged = |at: &AtReceiver| {
+        let traffic = traffic(at, &answers.sessions);
+        (at.receiver, traffic, judge(at.receiver, &evidence, traffic, &refusals(at)))
+    };
+    let judged: Vec<(Receiver, Traffic, Vec<Rule>)> = answers.receivers.iter().map(judged).collect();
+    let board = |(receiver, traffic, rules): &(Receiver, Traffic, Vec<Rule>)| Board {
+        title: receiver.title(),
+        volume: volume(*traffic),
+        rules: rule_table(*receiver, rules),
     };
     CompliancePage {
         layout,
         tabs: tabs(params, "/reputation/compliance"),
         domains: known.into_iter().take(DOMAINS_MAX).map(tab).collect(),
         domain: answers.domain.clone(),
-        receivers: answers.days.iter().map(board).collect(),
+        receivers: judged.iter().map(board).collect(),
+        board: board_table(&judged),
     }
 }
 
@@ -122,7 +157,15 @@ fn evidence(answers: &Answers) -> Evidence {
         })
     };
     let reports = answers.dmarc.first().map(|row| &row.counts);
+    let streams: BTreeSet<&str> = answers.streams.iter().map(|row| row.value.as_str()).collect();
+    let clicked = answers.one_clicks.iter().filter(|row| streams.contains(row.name.as_str()));
     Evidence {
+        one_clicks: clicked.map(|row| (row.name.clone(), row.clicks)).collect(),
+        honour: Honour {
+            unsubscribes: answers.honour.unsubscribes,
+            p95_s: seconds(answers.honour.p95_s),
+            max_s: seconds(answers.honour.max_s),
+        },
         domain: answers
             .findings
             .iter()
@@ -140,9 +183,32 @@ fn evidence(answers: &Answers) -> Evidence {
     }
 }
 
-fn traffic(days: &[OutcomesAt]) -> Traffic {
+/// Whole seconds, upward: the engine counts them in fractions.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, and a time is not negative"
+)]
+fn seconds(seconds: f64) -> u64 {
+    seconds.ceil() as u64
+}
+
+fn refusals(at: &AtReceiver) -> Vec<Refusal> {
+    let refusal = |row: &ResponseRow| Refusal {
+        enhanced_code: row.enhanced_code.clone(),
+        count: row.events,
+        sample: row.sample.clone(),
+    };
+    at.replies.iter().map(refusal).collect()
+}
+
+fn traffic(at: &AtReceiver, sessions: &[TlsSessionsRow]) -> Traffic {
+    let days = &at.days;
     let sum = |of: fn(&OutcomesAt) -> u64| days.iter().map(of).sum();
+    let sessions = sessions.iter().find(|row| row.provider == at.receiver.provider());
     Traffic {
+        lately: sessions.map_or(0, |row| row.delivered),
+        encrypted: sessions.map_or(0, |row| row.encrypted),
         sent: sum(|day| day.outcomes.sent()),
         delivered: sum(|day| day.outcomes.delivered),
         complained: sum(|day| day.outcomes.complained),
@@ -151,6 +217,9 @@ fn traffic(days: &[OutcomesAt]) -> Traffic {
 }
 
 fn volume(traffic: Traffic) -> String {
+    if traffic.sent == 0 {
+        return "no mail in this range".to_owned();
+    }
     let rules = if is_bulk(traffic) {
         "the rules for bulk senders hold"
     } else {
@@ -163,18 +232,37 @@ fn volume(traffic: Traffic) -> String {
     )
 }
 
+/// All rules of all receivers at a glance; what a receiver does not ask for stays empty.
+fn board_table(judged: &[(Receiver, Traffic, Vec<Rule>)]) -> Table {
+    let mut names: Vec<&str> = Vec::new();
+    for rule in judged.iter().flat_map(|(_, _, rules)| rules) {
+        if !names.contains(&rule.name) {
+            names.push(rule.name);
+        }
+    }
+    let row = |name: &&str| {
+        let of = |(_, _, rules): &(Receiver, Traffic, Vec<Rule>)| {
+            rules.iter().find(|rule| rule.name == *name).map_or_else(|| Cell::word(""), kept_cell)
+        };
+        Row::new([Cell::text(*name)].into_iter().chain(judged.iter().map(of)).collect())
+    };
+    let receivers = judged.iter().map(|(receiver, ..)| Column::text(receiver.title()));
+    let columns = [Column::text("Rule")].into_iter().chain(receivers).collect();
+    Table::new("Rules by receiver", columns, names.iter().map(row).collect(), "")
+}
+
+fn kept_cell(rule: &Rule) -> Cell {
+    match rule.kept {
+        Kept::Pass => Cell::word("pass").tone("good"),
+        Kept::Fail => Cell::word("fail").tone("bad"),
+        Kept::Unknown => Cell::word("unknown"),
+    }
+}
+
 fn rule_table(receiver: Receiver, rules: &[Rule]) -> Table {
     let row = |rule: &Rule| {
-        let (word, tone) = match rule.kept {
-            Kept::Pass => ("pass", "good"),
-            Kept::Fail => ("fail", "bad"),
-            Kept::Unknown => ("unknown", ""),
-        };
-        Row::new(vec![
-            Cell::text(rule.name).sub(rule.asks),
-            Cell::word(word).tone(tone),
-            Cell::text(rule.evidence.clone()),
-        ])
+        let evidence = Cell::sentence(rule.evidence.clone());
+        Row::new(vec![Cell::text(rule.name).sub(rule.asks), kept_cell(rule), evidence])
     };
     let columns = vec![Column::text("Rule"), Column::text("Kept"), Column::text("By what is known")];
     Table::new(format!("Rules of {}", receiver.title()), columns, rules.iter().map(row).collect(), "")
@@ -204,11 +292,12 @@ mod tests {
             told: "there is <no> record".to_owned(),
             ..DnsFindingRow::default()
         };
-        let days = Receiver::ALL.into_iter().map(|receiver| (receiver, Vec::new())).collect();
+        let at = |receiver| AtReceiver { receiver, days: Vec::new(), replies: Vec::new() };
+        let receivers = Receiver::ALL.map(at).into();
         let html = html(&Answers {
             domain: "shop.example".to_owned(),
             findings: vec![finding],
-            days,
+            receivers,
             ..Answers::default()
         });
         assert!(

@@ -6,7 +6,9 @@ use crate::store::query::{DnsChangeRow, DnsFindingRow};
 use crate::web::SharedSite;
 use crate::web::error::PageError;
 use crate::web::format;
-use crate::web::pages::reputation::{SUBJECTS_MAX, WATCHED_S, check_label, tabs, tone, worst};
+use crate::web::pages::reputation::{
+    Aspect, DKIM, DMARC, PTR, SPF, SUBJECTS_MAX, WATCHED_S, check_label, tabs, tone, worst,
+};
 use crate::web::params::{Extra, Params};
 use crate::web::parts::{Cell, Column, Layout, NavPage, Row, Tab, Table};
 use askama::Template;
@@ -17,10 +19,22 @@ use std::collections::BTreeMap;
 /// Changes that are shown.
 const CHANGES_MAX: u32 = 100;
 
-/// The columns of the list of domains: checks, by name.
-const DOMAIN_CHECKS: [&str; 9] =
-    ["spf", "spf_lookups", "dkim", "dmarc", "mx", "mta_sts", "tls_rpt", "dane", "bimi"];
-const IP_CHECKS: [&str; 2] = ["ptr", "ehlo"];
+/// The columns of the list of domains, and of that of addresses.
+const OF_DOMAINS: [Aspect; 9] = [
+    SPF,
+    DKIM,
+    DMARC,
+    Aspect { label: "MX", checks: &[PostureCheck::Mx] },
+    Aspect { label: "MTA-STS", checks: &[PostureCheck::MtaSts] },
+    Aspect { label: "TLS-RPT", checks: &[PostureCheck::TlsRpt] },
+    Aspect { label: "DANE", checks: &[PostureCheck::Dane] },
+    Aspect { label: "BIMI", checks: &[PostureCheck::Bimi] },
+    Aspect {
+        label: "Paths",
+        checks: &[PostureCheck::PathSpf, PostureCheck::PathDkim, PostureCheck::PathDmarc],
+    },
+];
+const OF_IPS: [Aspect; 2] = [PTR, Aspect { label: "EHLO", checks: &[PostureCheck::Ehlo] }];
 
 #[derive(Template)]
 #[template(path = "pages/dns.html")]
@@ -77,8 +91,8 @@ fn page(layout: Layout, params: &Params, findings: &[DnsFindingRow], changes: &[
         tabs: tabs(params, "/reputation/dns"),
         all_href: params.link("/reputation/dns").to_string(),
         taken: taken.map(|taken| format!("Looked at {} UTC", format::minute(taken))).unwrap_or_default(),
-        domains: subject_table(params, findings, "Domain", &DOMAIN_CHECKS),
-        ips: subject_table(params, findings, "Address", &IP_CHECKS),
+        domains: subject_table(params, findings, "Domain", &OF_DOMAINS),
+        ips: subject_table(params, findings, "Address", &OF_IPS),
         findings: finding_table(findings),
         changes: change_table(params, changes),
         subject,
@@ -87,12 +101,7 @@ fn page(layout: Layout, params: &Params, findings: &[DnsFindingRow], changes: &[
     }
 }
 
-fn subject_table(
-    params: &Params,
-    rows: &[DnsFindingRow],
-    head: &'static str,
-    checks: &[&'static str],
-) -> Table {
+fn subject_table(params: &Params, rows: &[DnsFindingRow], head: &'static str, aspects: &[Aspect]) -> Table {
     let mut by_subject: BTreeMap<&str, Vec<&DnsFindingRow>> = BTreeMap::new();
     for row in rows.iter().filter(|row| (row.kind == "domain") == (head == "Domain")) {
         by_subject.entry(&row.subject).or_default().push(row);
@@ -104,14 +113,14 @@ fn subject_table(
     let row = |(subject, rows): (&str, Vec<&DnsFindingRow>)| {
         let link = params.link("/reputation/dns").with("subject", subject);
         let mut cells = vec![Cell::text(subject).link(&link)];
-        cells.extend(checks.iter().map(|check| {
-            let state = worst(rows.iter().copied().filter(|row| row.check == *check));
+        cells.extend(aspects.iter().map(|aspect| {
+            let state = worst(rows.iter().copied().filter(|row| aspect.has(row)));
             Cell::word(if state.is_empty() { format::NO_VALUE } else { state }).tone(tone(state))
         }));
         Row::new(cells)
     };
     let mut columns = vec![Column::text(head)];
-    columns.extend(checks.iter().map(|check| Column::text(check_label(check))));
+    columns.extend(aspects.iter().map(|aspect| Column::text(aspect.label)));
     let empty = "Nothing was looked at yet: the first look begins within a minute of the start, when there is something to look at.";
     Table::new(head, columns, subjects.into_iter().map(row).collect(), empty)
 }
@@ -121,7 +130,7 @@ fn finding_table(rows: &[DnsFindingRow]) -> Table {
         Row::new(vec![
             Cell::text(check_label(&row.check)).sub(row.about.clone()),
             Cell::word(row.state.clone()).tone(tone(&row.state)),
-            Cell::text(row.told.clone()),
+            Cell::sentence(row.told.clone()),
             Cell::reply(row.value.clone()),
         ])
     };

@@ -58,7 +58,25 @@ fn tone(state: &str) -> &'static str {
     }
 }
 
-/// The worst state of a check of a subject, by name; empty when it was not looked at.
+/// Checks that are told of in one word.
+struct Aspect {
+    label: &'static str,
+    checks: &'static [PostureCheck],
+}
+
+const SPF: Aspect =
+    Aspect { label: "SPF", checks: &[PostureCheck::Spf, PostureCheck::SpfLookups, PostureCheck::SpfSender] };
+const DKIM: Aspect = Aspect { label: "DKIM", checks: &[PostureCheck::Dkim] };
+const DMARC: Aspect = Aspect { label: "DMARC", checks: &[PostureCheck::Dmarc, PostureCheck::DmarcReports] };
+const PTR: Aspect = Aspect { label: "PTR", checks: &[PostureCheck::Ptr] };
+
+impl Aspect {
+    fn has(&self, row: &DnsFindingRow) -> bool {
+        self.checks.iter().any(|check| check.name() == row.check)
+    }
+}
+
+/// The worst state of some checks of a subject, by name; empty when it was not looked at.
 fn worst<'a>(rows: impl Iterator<Item = &'a DnsFindingRow>) -> &'a str {
     let rank =
         |state: &str| ["info", "pass", "unknown", "warn", "fail"].iter().position(|known| *known == state);

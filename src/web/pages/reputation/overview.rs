@@ -5,19 +5,21 @@ use crate::store::{Store, StoreError};
 use crate::web::SharedSite;
 use crate::web::dictionary::{BLOCK, COMPLAINT, DEFERRAL, DELIVERY, HARD, Metric, VOLUME};
 use crate::web::error::PageError;
-use crate::web::pages::reputation::{SUBJECTS_MAX, WATCHED_S, tabs, tone, worst};
+use crate::web::pages::reputation::{
+    Aspect, DKIM, DMARC, PTR, SPF, SUBJECTS_MAX, WATCHED_S, tabs, tone, worst,
+};
 use crate::web::params::{Link, NO_VALUE, Params};
 use crate::web::parts::{Cell, Column, Layout, NavPage, Row, Tab, Table, Term, breakdown_table};
 use askama::Template;
 use axum::extract::RawQuery;
 use axum::response::Html;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Addresses, and domains, that are asked for.
 const VALUES_MAX: u32 = 200;
 
 /// The rates that a verdict rests on.
-const JUDGED: [&Metric; 4] = [&HARD, &BLOCK, &DEFERRAL, &COMPLAINT];
+const JUDGED: [&Metric; 5] = [&DELIVERY, &HARD, &BLOCK, &DEFERRAL, &COMPLAINT];
 
 #[derive(Template)]
 #[template(path = "pages/reputation.html")]
@@ -125,8 +127,8 @@ fn cells(
     let listed = verdict.listed.join(", ");
     let listed = if listed.is_empty() { verdict.asked } else { &listed };
     let detail = Link::to("/reputation/dns").with("subject", name);
-    let checks: &[&str] = if dimension == Dimension::Ip { &["ptr"] } else { &["spf", "dkim", "dmarc"] };
-    let states: Vec<&str> = checks.iter().map(|check| state(answers, name, check)).collect();
+    let aspects: &[Aspect] = if dimension == Dimension::Ip { &[PTR] } else { &[SPF, DKIM, DMARC] };
+    let states: Vec<&str> = aspects.iter().map(|aspect| state(answers, name, aspect)).collect();
     let worst_state = ["fail", "warn"].into_iter().find(|bad| states.contains(bad)).unwrap_or_default();
     let mut cells = vec![
         Cell::text(shown).link(&params.link("/reputation").only(dimension, name)),
@@ -139,8 +141,8 @@ fn cells(
     cells
 }
 
-fn state<'a>(answers: &'a Answers, subject: &str, check: &str) -> &'a str {
-    let found = worst(answers.findings.iter().filter(|row| row.subject == subject && row.check == check));
+fn state<'a>(answers: &'a Answers, subject: &str, aspect: &Aspect) -> &'a str {
+    let found = worst(answers.findings.iter().filter(|row| row.subject == subject && aspect.has(row)));
     if found.is_empty() { "–" } else { found }
 }
 
@@ -176,10 +178,10 @@ impl Verdict {
             reasons.push(format!("listed by {}", row.list));
         }
         let failed = answers.findings.iter().filter(|row| row.subject == subject && row.state == "fail");
-        let mut faults: Vec<&str> = failed.map(|row| super::check_label(&row.check)).collect();
-        faults.dedup();
+        let faults: BTreeSet<&str> = failed.map(|row| super::check_label(&row.check)).collect();
         if !faults.is_empty() {
             tones.push("bad");
+            let faults: Vec<&str> = faults.into_iter().collect();
             reasons.push(format!("faults in the DNS: {}", faults.join(", ")));
         }
         for metric in JUDGED {

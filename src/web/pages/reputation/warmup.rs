@@ -54,14 +54,14 @@ fn name(status: &WarmupStatus) -> String {
 
 fn plan_table(told: &[(Course, WarmupStatus)]) -> Table {
     let row = |(_, status): &(Course, WarmupStatus)| {
-        let is_over = status.sent_within_stage > status.stage_volume_limit;
+        let is_over = status.sent_within_stage > status.stage_limit;
         Row::new(vec![
-            Cell::text(name(status)).sub(format!("since {}", status.started_at)),
+            Cell::text(name(status)).sub(format!("since {}", &status.plan_started_at[..10])),
             Cell::text(status.state).reasons(&status.reasons),
-            Cell::figure(format!("{} of {}", status.stage_number, status.total_stages)),
-            Cell::count(status.stage_volume_limit),
+            Cell::figure(format!("{} of {}", status.stage, status.total_stages)),
+            Cell::count(status.stage_limit),
             Cell::count(status.sent_within_stage)
-                .bar(status.sent_within_stage, status.stage_volume_limit, "sent")
+                .bar(status.sent_within_stage, status.stage_limit, "sent")
                 .tone(if is_over { "warn" } else { "" }),
             Cell::word(status.projected_finish.clone().unwrap_or_else(|| "not known yet".to_owned())),
         ])
