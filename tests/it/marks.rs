@@ -1,7 +1,7 @@
 //! Marks of ours that come back in the header of a returned message: asked for over HTTP, echoed by complaints and
 //! bounces, believed when they verify.
 
-use crate::support::{Place, Server, quoted};
+use crate::support::{Place, Server, quoted, relaylens, text};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -97,11 +97,13 @@ async fn a_reference_that_comes_back_in_a_header_verifies_and_leads_to_its_messa
 async fn who_may_only_read_signs_nothing() {
     let place = place();
     let token = |scope: &str| {
-        let printed = place.run_well("token", &[scope, "--scope", scope]);
-        let line =
-            printed.lines().find(|line| line.starts_with(&format!("{scope} {scope} "))).unwrap().to_owned();
-        let secret = printed.lines().find(|line| !line.contains(' ') && line.len() > 20).unwrap().to_owned();
-        (line, secret)
+        let made = relaylens().args(["token", scope, "--scope", scope]).output().unwrap();
+        let printed = text(&made.stdout);
+        let word = |label: &str| {
+            let line = printed.lines().find(|line| line.starts_with(label)).unwrap();
+            line[label.len()..].trim().to_owned()
+        };
+        (word("line"), word("token"))
     };
     let (reader, writer) = (token("read"), token("write"));
     fs::write(place.file("tokens"), format!("{}\n{}\n", reader.0, writer.0)).unwrap();
