@@ -87,6 +87,11 @@ for (const width of WIDTHS) {
         await open(path);
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
         insist(overflow <= 0, `the page is ${overflow} px wider than the window`);
+        const hidden = await page.evaluate(() => {
+          const frames = [...document.querySelectorAll(".table-scroll:has(> .stacks)")];
+          return Math.max(0, ...frames.map((frame) => frame.scrollWidth - frame.clientWidth));
+        });
+        insist(hidden <= 0, `${hidden} px of a table whose last column matters are out of sight`);
         insist((await page.locator("main").innerText()).trim() !== "", "the page is empty");
         await shoot(`${path.replaceAll("/", "_")}-${width}-${scheme}`);
       });
