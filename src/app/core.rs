@@ -3,9 +3,10 @@
 use crate::app::database::read_secret;
 use crate::app::reputation::{chosen_lists, warmups};
 use crate::app::resolver::resolver;
+use crate::app::status::now;
 use crate::app::{Database, alerts, feed, mailboxes, suppression, tokens, unsubscribe};
 use crate::classify::{BounceRules, CACHE_ENTRIES, Classifier};
-use crate::config::{Authentication, Config, Sources};
+use crate::config::{Authentication, Config, ReturnPath, Sources};
 use crate::model::{Keyring, SourceRef};
 use crate::parse::archive::Limits;
 use crate::parse::relay::log::LogOptions;
@@ -32,12 +33,13 @@ pub struct Core {
 }
 
 impl Core {
-    /// Opens everything in the data folder and starts the pipeline.
+    /// Opens everything in the data folder and starts the pipeline. `second_look` is how long feedback waits for the log
+    /// to tell of its message: not at all where no log is followed.
     ///
     /// # Errors
     ///
     /// When a part cannot be opened; the message says which, why and what to do.
-    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+    pub async fn open(config: &Config, second_look: Duration) -> anyhow::Result<Self> {
         let data_dir = &config.data_dir;
         std::fs::create_dir_all(data_dir)
             .with_context(|| format!("data folder {} cannot be made", data_dir.display()))?;
@@ -53,6 +55,8 @@ impl Core {
             batch_rows_max: config.pipeline.batch_rows_max,
             batch_bytes_max: config.pipeline.batch_bytes_max,
             batch_wait: Duration::from_millis(config.pipeline.batch_wait_ms),
+            second_look,
+            clock: now,
             recent_ids_max: config.pipeline.recent_ids_max,
             readers,
             labels,
@@ -159,13 +163,15 @@ fn report_options(config: &Config) -> ReportOptions {
 
 /// The keys by which our own return paths are known.
 pub(crate) fn marks(config: &Config) -> anyhow::Result<Marks> {
-    let days = config.return_path.days;
-    let Some(file) = &config.return_path.keys_file else { return Ok(Marks { days, ..Marks::default() }) };
+    let ReturnPath { days, domain, keys_file } = &config.return_path;
+    let domain = domain.as_ref().map(|domain| domain.to_lowercase().into());
+    let marks = Marks { days: *days, domain, ..Marks::default() };
+    let Some(file) = keys_file else { return Ok(marks) };
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("`return_path.keys_file` {} cannot be read", file.display()))?;
     let keys =
         Keyring::parse(&text).with_context(|| format!("`return_path.keys_file` {}", file.display()))?;
-    Ok(Marks { keys: Some(keys), days, ..Marks::default() })
+    Ok(Marks { keys: Some(keys), ..marks })
 }
 
 pub(crate) fn reader_options(sources: &Sources) -> anyhow::Result<ReaderOptions> {

@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::http::{Request, Response};
 use axum::{Extension, Router};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
@@ -35,7 +36,7 @@ impl LocalApi {
     ///
     /// When a part cannot be opened; the message says which, why and what to do.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let core = Core::open(config).await?;
+        let core = Core::open(config, Duration::ZERO).await?;
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let list = list_of(&core);

@@ -7,7 +7,7 @@ use crate::app::feed::Feed;
 use crate::app::handover::{Announced, Handover};
 use crate::app::status::{now, status_source};
 use crate::app::{
-    Core, Replayed, alerts, enrich, mail_doors, mailboxes, replay, reputation, suppression, tokens,
+    Core, Replayed, alerts, enrich, mail_doors, mailboxes, marks, replay, reputation, suppression, tokens,
     unsubscribe, webhooks,
 };
 use crate::config::Config;
@@ -15,6 +15,7 @@ use crate::ingest::Intake;
 use crate::ingest::http::{self, HttpOptions};
 use crate::ingest::tail::{self, TailOptions};
 use crate::model::{SourceKind, SourceRef};
+use crate::pipeline::Marks;
 use crate::store::Store;
 use crate::store::embedded::{ListenToken, serve_tcp};
 use crate::web::{self, WebState};
@@ -62,7 +63,10 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
         format!("{listen} cannot be listened on; is another relaylens there? choose another with --listen")
     })?;
     let access = Access::of(tokens::load(&config.http)?);
-    let core = Core::open(config).await?;
+    let Marks { keys, domain, .. } = marks(config)?;
+    let signer = web::Signer { keys, domain, clock: now };
+    let second_look = Duration::from_secs(config.pipeline.second_look_s.into());
+    let core = Core::open(config, second_look).await?;
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let intake = local_intake(&core);
@@ -97,6 +101,7 @@ pub async fn serve(config: &Config, demo: Option<String>) -> anyhow::Result<Serv
     let routes = Router::new()
         .merge(http::router(intake.clone(), HttpOptions::default()))
         .merge(replay_route(core.database.store.clone(), intake))
+        .merge(web::signing_routes(signer))
         .merge(web::router(state))
         .layer(axum::middleware::from_fn_with_state(access, access::check))
         // Smarthosts cannot show our token: each door checks its own signature or secret.

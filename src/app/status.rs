@@ -24,6 +24,7 @@ pub(super) fn status_source(
             let totals = stored.sources.get(&source);
             let counts = totals.map(|totals| totals.counts).unwrap_or_default();
             let seen = totals.map_or(0, |totals| totals.accepted_total);
+            let waiting = totals.map_or(0, |totals| totals.waiting.len() as u64);
             sources.push(SourceStatus {
                 source_kind: source.kind.name().to_owned(),
                 source: source.name.to_string(),
@@ -32,7 +33,7 @@ pub(super) fn status_source(
                 duplicate: counts.duplicate,
                 no_event: counts.no_event,
                 rejected: counts.rejected,
-                in_spool: accepted.saturating_sub(seen),
+                in_spool: accepted.saturating_sub(seen) + waiting,
                 events: totals.map_or(0, |totals| totals.events),
             });
         }

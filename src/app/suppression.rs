@@ -1,14 +1,14 @@
 //! The suppression list of the settings: its rules, and the ways in which Postfix asks it.
 
-use crate::app::Core;
 use crate::app::status::now;
+use crate::app::{Core, marks};
 use crate::config::{Config, MapAnswers, Suppression as Settings, WhenNotLoaded};
 use crate::model::Event;
-use crate::pipeline::Labels;
+use crate::pipeline::{Labels, Marks};
 use crate::suppression::list::List;
 use crate::suppression::postfix::{
-    Context as MailContext, Desk, Listener, MapAnswer, MapFile, MapWriter, PolicyRequest, Protocol, Server,
-    Trouble,
+    Context as MailContext, Desk, Listener, MapAnswer, MapFile, MapWriter, PolicyRequest, Protocol,
+    ReturnPaths, Server, Trouble,
 };
 use crate::suppression::rules::Rules;
 use crate::suppression::runner::Runner;
@@ -126,6 +126,7 @@ fn desk(config: &Config, list: &List) -> anyhow::Result<Desk> {
         labels.apply(&mut event);
         (context.tenant, context.stream) = (event.tenant, event.stream);
     };
+    let Marks { keys, domain, .. } = marks(config)?;
     Ok(Desk {
         index: Arc::clone(list.index()),
         labels: Arc::new(fill),
@@ -134,6 +135,7 @@ fn desk(config: &Config, list: &List) -> anyhow::Result<Desk> {
             WhenNotLoaded::LetThrough => Trouble::LetThrough,
             WhenNotLoaded::Defer => Trouble::Defer,
         },
+        return_paths: keys.zip(domain).map(|(keys, domain)| ReturnPaths { keys, domain }),
     })
 }
 

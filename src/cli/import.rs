@@ -16,6 +16,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const AFTER_HELP: &str = "\
 Files may be plain, gzip or zstd. An import that was stopped goes on where it was; the same file twice adds nothing.
@@ -119,7 +120,7 @@ impl ImportArgs {
 }
 
 async fn local(args: &ImportArgs, config: &Config) -> anyhow::Result<Done> {
-    let core = Core::open(config).await?;
+    let core = Core::open(config, Duration::ZERO).await?;
     let intake = local_intake(&core);
     let source = args.source();
     let known = core.pipeline.files().get(&source).cloned().unwrap_or_default();

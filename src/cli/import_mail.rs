@@ -94,7 +94,7 @@ async fn local(
     config: &Config,
     mut groups: mpsc::Receiver<Vec<(SourceRef, Payload)>>,
 ) -> anyhow::Result<u64> {
-    let core = Core::open(config).await?;
+    let core = Core::open(config, Duration::ZERO).await?;
     let intake = local_intake(&core);
     let before = totals(&core);
     let mut items = 0;

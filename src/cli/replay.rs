@@ -4,6 +4,7 @@ use crate::app::{Core, Handover, Replayed, local_intake, replay};
 use crate::cli::remote::Remote;
 use crate::cli::{Common, say};
 use clap::Args;
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
@@ -29,7 +30,7 @@ pub(super) async fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         let answer = Remote::to(&config, server)?.post(&path, bytes::Bytes::new()).await?;
         serde_json::from_slice::<Replayed>(&answer)?
     } else {
-        let core = Core::open(&config).await?;
+        let core = Core::open(&config, Duration::ZERO).await?;
         let intake = local_intake(&core);
         let done = replay(&core.database.store, &intake, args.kind.as_deref(), args.reason.as_deref()).await;
         core.drain().await?;

@@ -10,7 +10,8 @@ use std::io::BufRead;
 const AFTER_HELP: &str = "\
 A bounce that comes back to such a return path is known as genuine, whatever its text says. Sign one for each recipient
 where your relay can send each his own copy; without --recipient it stands for all recipients of the message.
-With --stdin each line `ID [RECIPIENT]` yields a line. Settings: [return_path] domain, keys_file, days.";
+With --stdin each line `ID [RECIPIENT]` yields a line. Settings: [return_path] domain, keys_file, days.
+A running server signs the same by POST /v1/return-path.";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]

@@ -108,6 +108,9 @@ impl Config {
                 "at least four times `pipeline.batch_rows_max`: ids must outlast their batch",
             );
         }
+        if self.pipeline.second_look_s > 3_600 {
+            return wrong("pipeline.second_look_s", "0 to 3600");
+        }
         if self.spool.segment_bytes < 56 << 20 || self.spool.segment_bytes > SEGMENT_BYTES_CEILING {
             return wrong(
                 "spool.segment_bytes",

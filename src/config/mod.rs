@@ -172,6 +172,10 @@ pub struct Pipeline {
     /// Event ids kept in memory to know a repeated event, and 32 times as many in a sieve that tells nearly all new
     /// events. Default 1 000 000, about 70 MB together. Older events are looked up in the database.
     pub recent_ids_max: usize,
+    /// Seconds for which a bounce or complaint waits for the log to tell of its message, when that is not known yet.
+    /// Default 120: logs that are shipped or rolled over come a minute late. 0 for no waiting, at most 3600: for so long
+    /// the spool keeps all that came in since.
+    pub second_look_s: u32,
 }
 
 impl Default for Pipeline {
@@ -181,6 +185,7 @@ impl Default for Pipeline {
             batch_bytes_max: 64 << 20,
             batch_wait_ms: 1000,
             recent_ids_max: 1_000_000,
+            second_look_s: 120,
         }
     }
 }

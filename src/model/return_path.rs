@@ -69,9 +69,11 @@ impl Mark {
         Ok(Self { id: id.into(), day, key, tag })
     }
 
-    /// Finds the mark in a return path, `b-…@domain`; `None` when it is none of ours by its form.
+    /// Finds the mark in a return path, `b-…@domain`; `None` when it is none of ours by its form. What a relay's VERP put
+    /// behind a `+`, as in `b-…+ann=example.net@domain`, is passed over.
     pub fn of_return_path(address: &str) -> Option<Self> {
         let local = address.rsplit_once('@').map_or(address, |(local, _)| local);
+        let local = local.split_once('+').map_or(local, |(local, _)| local);
         // Mail servers and forwarders change the case of local parts, though they should not.
         let local = local.to_ascii_lowercase();
         Self::of_reference(local.strip_prefix(PREFIX)?)
@@ -173,7 +175,8 @@ mod tests {
         let mark = Mark::sign(&keys(), "4xyz1c0q2tz9k", "ann@example.net", NOW).unwrap();
         let address = mark.return_path("bounce.example");
         assert!(address.len() < 64 && address.ends_with("@bounce.example"), "{address}");
-        for text in [address.as_str().to_owned(), address.as_str().to_uppercase()] {
+        let with_verp = address.replace('@', "+ann=example.net@");
+        for text in [address.as_str().to_owned(), address.as_str().to_uppercase(), with_verp] {
             assert_eq!(Mark::of_return_path(&text), Some(mark.clone()));
         }
         assert_eq!(Mark::of_reference(&mark.reference()), Some(mark));

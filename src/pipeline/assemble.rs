@@ -9,7 +9,7 @@ use crate::parse::items::items;
 use crate::parse::{Item, Reject};
 use crate::pipeline::attribute::{SentIndex, attribute};
 use crate::pipeline::authenticate::Verdict;
-use crate::pipeline::draft::{Draft, HeldEvent, HeldItem, minute_of};
+use crate::pipeline::draft::{Draft, HeldEvent, HeldItem};
 use crate::pipeline::feedback::Marks;
 use crate::pipeline::known::{RecentIds, Seen};
 use crate::pipeline::labels::Labels;
@@ -127,12 +127,7 @@ impl Assembler {
         } else if is_unsure {
             let held = |event| HeldEvent { event, clues: None, is_unsure: true };
             let events = std::mem::take(read).into_iter().map(held).collect();
-            draft.hold(HeldItem {
-                source: entry.source.clone(),
-                minute: minute_of(entry),
-                events,
-                mail: None,
-            });
+            draft.hold(HeldItem::new(entry, events, None));
         } else {
             tally.counts.stored += 1;
             tally.events += read.len() as u64;
@@ -152,19 +147,39 @@ impl Assembler {
         self.recent.see(event.event_id.0, event.event_time, event.received_time)
     }
 
+    /// Reads an item again that waits for its second look.
+    pub(super) fn read_again(&mut self, entry: &Entry) -> HeldItem {
+        let mut draft = Draft::new(entry);
+        self.add(&mut draft, entry);
+        // Without events it is counted as known, which by then it is.
+        draft.take_held().pop().unwrap_or_else(|| HeldItem::new(entry, Vec::new(), None))
+    }
+
     /// Takes what was held back, now that it is known which events and reports are stored and what messages were sent.
-    pub(super) fn settle(&mut self, draft: &mut Draft, answers: &Answers) {
+    /// An early item goes to `wait`, which gives it back if it cannot wait.
+    pub(super) fn settle(
+        &mut self,
+        draft: &mut Draft,
+        answers: &Answers,
+        mut wait: impl FnMut(HeldItem) -> Option<HeldItem>,
+    ) {
         for held in draft.take_held_reports() {
             self.settle_reports(draft, held, &answers.known_reports);
         }
         let sent = SentIndex::new(&answers.sent);
-        draft.settle(&answers.known, |held| {
-            if let Some(clues) = &held.clues {
-                attribute(&mut held.event, clues, &sent);
-                self.labels.apply(&mut held.event);
-                self.classifier.apply(&mut held.event);
-                know_suppressed(&mut held.event);
+        draft.settle(&answers.known, |mut item| {
+            let mut is_early = false;
+            for HeldEvent { event, clues, .. } in &mut item.events {
+                let Some(clues) = clues else { continue };
+                is_early |= !attribute(event, clues, &sent) && clues.may_be_found();
             }
+            let mut item = if is_early { wait(item)? } else { item };
+            for HeldEvent { event, .. } in item.events.iter_mut().filter(|held| held.clues.is_some()) {
+                self.labels.apply(event);
+                self.classifier.apply(event);
+                know_suppressed(event);
+            }
+            Some(item)
         });
         self.verdicts.clear();
     }

@@ -7,6 +7,7 @@
 
 use crate::model::{Event, EventType, MarkCheck, Text, Timestamp, Trust};
 use crate::store::{SentEvent, SentKeys};
+use compact_str::format_compact;
 use std::collections::HashMap;
 
 /// How long after its message feedback is believed: 30 days. Bounces come within the five days that relays retry;
@@ -25,6 +26,7 @@ pub(super) struct Clues {
     pub(super) recipients: Vec<Text>,
     /// The check of our mark that the mail bears, `None` without one.
     pub(super) mark: Option<MarkCheck>,
+    pub(super) mark_place: MarkPlace,
     /// The known feedback loop that signed the complaint.
     pub(super) feedback_loop: Option<Text>,
     /// The mail bears the token of an unsubscribe link of ours for this recipient.
@@ -38,6 +40,31 @@ impl Clues {
         keys.queue_ids.extend(self.queue_ids.iter().cloned());
         keys.envids.extend(self.envids.iter().cloned());
         keys.env_froms.extend(self.return_paths.iter().cloned());
+    }
+
+    /// Whether it would matter if the message were found: it is named, and nothing speaks against the feedback.
+    pub(super) fn may_be_found(&self) -> bool {
+        let is_refuted = matches!(self.mark, Some(MarkCheck::Wrong | MarkCheck::Expired));
+        let ids = [&self.message_ids, &self.queue_ids, &self.envids, &self.return_paths];
+        !is_refuted && !self.has_signed_link && ids.iter().any(|ids| !ids.is_empty())
+    }
+}
+
+/// Where a mark of ours came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum MarkPlace {
+    #[default]
+    ReturnPath,
+    /// `X-Relaylens-Ref` or `CFBL-Feedback-ID` in what the mail returns.
+    Header,
+}
+
+impl MarkPlace {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::ReturnPath => "return path",
+            Self::Header => "reference in the header",
+        }
     }
 }
 
@@ -98,18 +125,23 @@ struct Match<'a> {
     is_sole_recipient: bool,
 }
 
-/// Decides whether the event is genuine and fills in what is known of its message.
-pub(super) fn attribute(event: &mut Event, clues: &Clues, sent: &SentIndex<'_>) {
+/// Decides whether the event is genuine and fills in what is known of its message. Returns whether that was found.
+pub(super) fn attribute(event: &mut Event, clues: &Clues, sent: &SentIndex<'_>) -> bool {
     let found = find(clues, event.event_time, sent);
     (event.trust, event.evidence) = judge(clues, found.as_ref());
-    if event.trust == Trust::Unverified {
-        return;
-    }
     let Some((found, message)) = found.as_ref().and_then(|found| Some((found, found.events.first()?))) else {
-        return;
+        return false;
     };
-    event.is_repeat = found.events.iter().any(|sent| says_the_same(event.event_type, sent));
-    take_over(event, message);
+    if event.trust != Trust::Unverified {
+        event.is_repeat = found.events.iter().any(|sent| says_the_same(event.event_type, sent));
+        take_over(event, message);
+    }
+    true
+}
+
+/// Whether the message that the clues name is among the events.
+pub(super) fn is_about(clues: &Clues, feedback_time: Timestamp, sent: &SentIndex<'_>) -> bool {
+    find(clues, feedback_time, sent).is_some()
 }
 
 /// How far feedback is believed, and why. A mark of ours that does not verify is worse than none: whoever sent it knows
@@ -118,32 +150,33 @@ fn judge(clues: &Clues, found: Option<&Match<'_>>) -> (Trust, Text) {
     if clues.has_signed_link {
         return (Trust::Verified, Text::const_new("unsubscribe link signed for this recipient"));
     }
+    let place = clues.mark_place.words();
     match (clues.mark, found) {
         (Some(MarkCheck::Wrong), _) => {
-            (Trust::Unverified, Text::const_new("its return path is not signed for this recipient"))
+            (Trust::Unverified, format_compact!("its {place} is not signed for this recipient"))
         }
         (Some(MarkCheck::Expired), _) => {
-            (Trust::Unverified, Text::const_new("the signature of its return path has expired"))
+            (Trust::Unverified, format_compact!("the signature of its {place} has expired"))
         }
         (Some(MarkCheck::Recipient), _) => {
-            (Trust::Verified, Text::const_new("return path signed for this recipient"))
+            (Trust::Verified, format_compact!("{place} signed for this recipient"))
         }
         (Some(MarkCheck::Message), Some(_)) => {
-            (Trust::Verified, Text::const_new("signed return path, and recipient of its message"))
+            (Trust::Verified, format_compact!("signed {place}, and recipient of its message"))
         }
         (Some(MarkCheck::Message), None) => (
             Trust::Unverified,
-            Text::const_new("its return path is signed, but we know of no message to this recipient"),
+            format_compact!("its {place} is signed, but we know of no message to this recipient"),
         ),
         (None, _) if let Some(sender) = &clues.feedback_loop => {
-            (Trust::Verified, compact_str::format_compact!("truly from {sender}, which runs a feedback loop"))
+            (Trust::Verified, format_compact!("truly from {sender}, which runs a feedback loop"))
         }
         (None, Some(found)) => {
             let words = found.kind.words();
             let evidence = if found.is_sole_recipient {
-                compact_str::format_compact!("{words} of a message to this recipient alone")
+                format_compact!("{words} of a message to this recipient alone")
             } else {
-                compact_str::format_compact!("{words} and recipient of a sent message")
+                format_compact!("{words} and recipient of a sent message")
             };
             (Trust::Matched, evidence)
         }

@@ -6,6 +6,7 @@
 
 use crate::model::{FilePosition, ItemCounts, SourceRef};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -43,7 +44,17 @@ pub struct Checkpoint {
     pub stored_seq: u64,
     /// Last record of the batch that was being written, if one was.
     pub pending_last_seq: Option<u64>,
+    /// The records that wait for a second look behind that batch.
+    #[serde(default)]
+    pub pending_waiting: BTreeSet<u64>,
     pub sources: Vec<SourceTotals>,
+}
+
+impl Checkpoint {
+    /// All records that wait for a second look.
+    pub(super) fn waiting(&self) -> BTreeSet<u64> {
+        self.sources.iter().flat_map(|totals| &totals.waiting).copied().collect()
+    }
 }
 
 /// What is stored of one source.
@@ -52,15 +63,26 @@ pub struct SourceTotals {
     pub source: SourceRef,
     pub counts: ItemCounts,
     pub events: u64,
-    /// The door's own count at the last stored record: it must equal `counts.total()`.
+    /// The door's own count at the last stored record: it must equal `counts.total()` and the items that wait.
     pub accepted_total: u64,
     /// The newest last.
     pub files: Vec<FilePosition>,
+    /// Its records up to the last stored one that wait for a second look. They are in the spool, and in none of the
+    /// counts.
+    #[serde(default)]
+    pub waiting: Vec<u64>,
 }
 
 impl SourceTotals {
     pub fn new(source: SourceRef) -> Self {
-        Self { source, counts: ItemCounts::default(), events: 0, accepted_total: 0, files: Vec::new() }
+        Self {
+            source,
+            counts: ItemCounts::default(),
+            events: 0,
+            accepted_total: 0,
+            files: Vec::new(),
+            waiting: Vec::new(),
+        }
     }
 
     /// Notes how far a file has been read.

@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 pub(super) struct Draft {
     first_seq: u64,
     last_seq: u64,
+    /// When the last entry came in.
+    last_received: Timestamp,
     pub(super) batch: Batch,
     held: Vec<HeldItem>,
     held_reports: Vec<HeldReports>,
@@ -27,10 +29,22 @@ pub(super) struct Draft {
 /// An item about whose events the store must be asked.
 pub(super) struct HeldItem {
     pub(super) source: SourceRef,
+    /// The record that brought it.
+    pub(super) seq: u64,
+    pub(super) received: Timestamp,
     pub(super) minute: u32,
     pub(super) events: Vec<HeldEvent>,
     /// The mail that brought them, kept when any of them is new.
     pub(super) mail: Option<MailEntry>,
+    /// It came with an earlier batch, and has waited.
+    pub(super) is_late: bool,
+}
+
+impl HeldItem {
+    pub(super) fn new(entry: &Entry, events: Vec<HeldEvent>, mail: Option<MailEntry>) -> Self {
+        let (source, minute) = (entry.source.clone(), minute_of(entry));
+        Self { source, seq: entry.seq, received: entry.received, minute, events, mail, is_late: false }
+    }
 }
 
 pub(super) struct HeldEvent {
@@ -53,6 +67,8 @@ pub(super) struct Finished {
     pub(super) sealed: Sealed,
     pub(super) last_seq: u64,
     pub(super) sources: Vec<SourceTotals>,
+    /// What waits for a second look when the batch is stored, by source and record.
+    pub(super) waiting: Vec<(SourceRef, u64)>,
 }
 
 impl Draft {
@@ -60,6 +76,7 @@ impl Draft {
         Self {
             first_seq: first.seq,
             last_seq: first.seq,
+            last_received: first.received,
             batch: Batch::default(),
             held: Vec::new(),
             held_reports: Vec::new(),
@@ -87,6 +104,10 @@ impl Draft {
         self.first_seq
     }
 
+    pub(super) const fn last_received(&self) -> Timestamp {
+        self.last_received
+    }
+
     pub(super) fn keep_mail(&mut self, mail: MailEntry) {
         self.kept_bytes += mail.bytes.len();
         self.batch.mails.push(mail);
@@ -100,6 +121,17 @@ impl Draft {
     pub(super) fn hold(&mut self, item: HeldItem) {
         self.held_bytes += item.mail.as_ref().map_or(0, |mail| mail.bytes.len());
         self.held.push(item);
+    }
+
+    /// Takes in what has waited. Its events may have come again meanwhile, and been forgotten.
+    pub(super) fn hold_late(&mut self, mut item: HeldItem) {
+        item.is_late = true;
+        item.events.iter_mut().for_each(|held| held.is_unsure = true);
+        self.hold(item);
+    }
+
+    pub(super) fn take_held(&mut self) -> Vec<HeldItem> {
+        std::mem::take(&mut self.held)
     }
 
     pub(super) fn hold_reports(&mut self, reports: HeldReports) {
@@ -144,19 +176,21 @@ impl Draft {
         self.batch.events.sent(keys)
     }
 
-    /// Takes what was held back and is not `known`; `complete` fills in an event before it is written.
-    pub(super) fn settle(&mut self, known: &[u128], mut complete: impl FnMut(&mut HeldEvent)) {
+    /// Takes what was held back and is not `known`; `complete` fills in the events of an item before they are written,
+    /// and gives none back that is to wait.
+    pub(super) fn settle(&mut self, known: &[u128], mut complete: impl FnMut(HeldItem) -> Option<HeldItem>) {
         // Grows by what is taken: an event that fell out of memory may stand twice in one draft.
         let mut known: BTreeSet<u128> = known.iter().copied().collect();
-        for item in std::mem::take(&mut self.held) {
-            let mut stored = 0;
-            for mut held in item.events {
-                if !known.insert(held.event.event_id.0) {
-                    continue;
+        for mut item in self.take_held() {
+            item.events.retain(|held| known.insert(held.event.event_id.0));
+            let Some(mut item) = complete(item) else { continue };
+            let stored = item.events.len() as u64;
+            for HeldEvent { event, .. } in &mut item.events {
+                if item.is_late {
+                    // It is stored with this batch: after a crash, and for those who follow the events, that counts.
+                    event.ingest_seq = self.last_seq;
                 }
-                complete(&mut held);
-                self.batch.events.push(&held.event);
-                stored += 1;
+                self.batch.events.push(event);
             }
             let counts = if stored > 0 {
                 item.mail.into_iter().for_each(|mail| self.keep_mail(mail));
@@ -170,7 +204,7 @@ impl Draft {
     }
 
     /// Ends the draft; [`Draft::settle`] must have been called if anything was held back.
-    pub(super) fn finish(mut self, ingest_node: Text) -> Finished {
+    pub(super) fn finish(mut self, ingest_node: Text, waiting: Vec<(SourceRef, u64)>) -> Finished {
         let ledger = self.ledger.into_iter().map(|((source, minute_unix), (counts, events))| LedgerEntry {
             minute_unix,
             source,
@@ -183,12 +217,14 @@ impl Draft {
             sealed: self.batch.seal(label),
             last_seq: self.last_seq,
             sources: self.sources.into_values().collect(),
+            waiting,
         }
     }
 
     /// Notes the end of an entry.
     pub(super) fn note(&mut self, entry: &Entry, counts: &ItemCounts, events: u64) {
         self.last_seq = entry.seq;
+        self.last_received = entry.received;
         self.count(&entry.source, minute_of(entry), counts, events);
         let totals = self.totals_of(&entry.source);
         totals.accepted_total = entry.accepted_total;

@@ -6,13 +6,13 @@
 
 use crate::model::{
     BounceOrigin, Clarity, Complaint, ComplaintRecipient, Event, EventId, EventType, ItemCounts, Keyring,
-    MailHead, Mark, NamedBy, Notice, NoticeAction, NoticeRecipient, ReturnedMessage, SourceKind, Text,
-    Timestamp, domain_of,
+    MailHead, Mark, MarkCheck, NamedBy, Notice, NoticeAction, NoticeRecipient, ReturnedMessage, SourceKind,
+    Text, Timestamp, domain_of,
 };
 use crate::parse::mail::{self, Content, Mail};
 use crate::parse::{Item, Reject};
 use crate::pipeline::assemble::{Assembler, Tally};
-use crate::pipeline::attribute::Clues;
+use crate::pipeline::attribute::{Clues, MarkPlace};
 use crate::pipeline::draft::{Draft, HeldEvent, HeldItem, HeldReports, minute_of};
 use crate::pipeline::kept::{self, kept};
 use crate::pipeline::known::Seen;
@@ -33,6 +33,8 @@ pub struct Marks {
     pub keys: Option<Keyring>,
     /// How long a mark counts.
     pub days: u16,
+    /// The domain of our return paths, by which a reference in a header leads to its message.
+    pub domain: Option<Text>,
     /// Keys of unsubscribe links; without any, no request by mail is known as genuine by its token.
     pub unsubscribe_keys: Option<Keyring>,
 }
@@ -136,8 +138,7 @@ impl Assembler {
             tally.counts.duplicate += 1;
             return;
         }
-        let (source, minute) = (entry.source.clone(), minute_of(entry));
-        draft.hold(HeldItem { source, minute, events, mail: Some(mail) });
+        draft.hold(HeldItem::new(entry, events, Some(mail)));
     }
 }
 
@@ -329,8 +330,13 @@ impl<'a> Context<'a> {
         let check = |recipient: &str| mark.check(keys, recipient, self.item.received, self.marks.days);
         let checks = clues.recipients.iter().map(|recipient| check(recipient));
         // The best one: a notice may name the recipient by two addresses.
-        clues.mark = checks.chain([check("")]).min();
-        clues.return_paths.extend(return_path.map(|path| crate::model::normalize_address(&path)));
+        let best = checks.chain([check("")]).min();
+        // A complaint that hides its recipient cannot be checked against him, which speaks neither for nor against it.
+        clues.mark = best.filter(|check| *check != MarkCheck::Wrong || !clues.recipients.is_empty());
+        clues.mark_place = if return_path.is_some() { MarkPlace::ReturnPath } else { MarkPlace::Header };
+        let of_path = |path: Text| domain_of(&crate::model::normalize_address(&path)).into();
+        let domain = return_path.map(of_path).or_else(|| self.marks.domain.clone());
+        clues.return_paths.extend(domain.map(|domain| mark.return_path(&domain)));
     }
 }
 

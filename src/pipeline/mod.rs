@@ -5,7 +5,8 @@
 //!
 //! After a crash: `checkpoint.json` tells which records are stored and which batch was being written. That batch is
 //! made again from the same records and written with the same token, so that the database takes what it lacks and
-//! nothing twice. Readers with a memory start from `readers.json` and read again what came after it.
+//! nothing twice. Readers with a memory start from `readers.json` and read again what came after it. Feedback that came
+//! before its message waits for a second look (`waiting`), and stays in the spool for so long.
 //! Not here: accepting bytes (`ingest`), what a reply means (`classify`), SQL (`store`).
 
 mod assemble;
@@ -22,6 +23,7 @@ mod read;
 mod readers;
 mod reports;
 mod sieve;
+mod waiting;
 mod write;
 
 pub use authenticate::Authenticator;
@@ -33,11 +35,12 @@ pub use readers::{ReaderOptions, ReaderStateError};
 pub use reports::ReportOptions;
 
 use crate::classify::Classifier;
-use crate::model::{FilePosition, SourceRef, Text};
+use crate::model::{FilePosition, SourceRef, Text, Timestamp};
 use crate::pipeline::assemble::Assembler;
 use crate::pipeline::checkpoint::{Home, note_file};
 use crate::pipeline::known::RecentIds;
 use crate::pipeline::readers::Readers;
+use crate::pipeline::waiting::WaitingRoom;
 use crate::spool::{Spool, SpoolError, SpoolReader};
 use crate::store::Store;
 use std::collections::{BTreeMap, HashMap};
@@ -54,6 +57,9 @@ pub struct PipelineOptions {
     pub batch_rows_max: usize,
     pub batch_bytes_max: usize,
     pub batch_wait: Duration,
+    /// How long feedback waits for the log to tell of its message; zero: not at all.
+    pub second_look: Duration,
+    pub clock: fn() -> Timestamp,
     pub recent_ids_max: usize,
     pub readers: ReaderOptions,
     pub labels: Labels,
@@ -149,6 +155,11 @@ impl Pipeline {
             is_ready: store.is_ready,
             recent_ids_max: options.recent_ids_max,
             pending_last_seq: checkpoint.pending_last_seq,
+            pending_waiting: checkpoint.pending_last_seq.map(|_| checkpoint.pending_waiting.clone()),
+            room: WaitingRoom::new(options.second_look),
+            waiting: checkpoint.waiting(),
+            spool: spool.clone(),
+            clock: options.clock,
             rows_max: options.batch_rows_max,
             bytes_max: options.batch_bytes_max,
             wait: options.batch_wait,

@@ -1,15 +1,16 @@
 //! The pipeline's thread: takes entries from the spool and makes batches of them.
 
-use crate::model::{SourceRef, with_causes};
-use crate::pipeline::PipelineError;
+use crate::model::{SourceRef, Timestamp, with_causes};
 use crate::pipeline::assemble::{Answers, Assembler};
 use crate::pipeline::authenticate::Authenticator;
 use crate::pipeline::draft::{Draft, Finished};
 use crate::pipeline::known::RecentIds;
 use crate::pipeline::progress::Progress;
-use crate::spool::{Entry, SpoolReader};
+use crate::pipeline::waiting::WaitingRoom;
+use crate::pipeline::{PipelineError, each_entry};
+use crate::spool::{Entry, Spool, SpoolReader};
 use crate::store::{Store, StoreError};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -65,6 +66,13 @@ pub(super) struct Reading {
     pub(super) recent_ids_max: usize,
     /// The batch that a crash interrupted ends here: it must be cut there again.
     pub(super) pending_last_seq: Option<u64>,
+    /// And these wait for a second look behind it.
+    pub(super) pending_waiting: Option<BTreeSet<u64>>,
+    pub(super) room: WaitingRoom,
+    /// Records to be put there first.
+    pub(super) waiting: BTreeSet<u64>,
+    pub(super) spool: Spool,
+    pub(super) clock: fn() -> Timestamp,
     pub(super) rows_max: usize,
     pub(super) bytes_max: usize,
     pub(super) wait: Duration,
@@ -88,6 +96,7 @@ impl Reading {
         if !self.remember_recent() {
             return Ok(());
         }
+        self.restore_waiting()?;
         let mut entries = VecDeque::new();
         let mut kept = Kept {
             at: Instant::now(),
@@ -99,10 +108,10 @@ impl Reading {
                 Drafted::Shutdown => return Ok(()),
                 Drafted::Idle => None,
                 Drafted::Batch(mut draft) => {
-                    if !self.settle(&mut draft) {
+                    if !self.settle(&mut draft, !entries.is_empty()) {
                         return Ok(());
                     }
-                    let finished = draft.finish(self.assembler.ingest_node.clone());
+                    let finished = draft.finish(self.assembler.ingest_node.clone(), self.room.places());
                     kept.last_seq = finished.last_seq;
                     Some(finished)
                 }
@@ -157,8 +166,9 @@ impl Reading {
     /// Fills one batch.
     fn draft(&mut self, entries: &mut VecDeque<Entry>, kept: &Kept) -> Result<Drafted, PipelineError> {
         let mut draft: Option<Draft> = None;
-        // When nothing comes in: to write the readers' memory, if it has changed.
-        let mut deadline = (kept.seq < kept.last_seq).then(|| kept.at + STATES_EVERY);
+        // When nothing comes in: to write the readers' memory, if it has changed, or to take up what has waited.
+        let states_at = (kept.seq < kept.last_seq).then(|| kept.at + STATES_EVERY);
+        let mut deadline = states_at.into_iter().chain(self.next_due()).min();
         loop {
             while let Some(entry) = entries.pop_front() {
                 let mut current = draft.take().unwrap_or_else(|| {
@@ -180,11 +190,12 @@ impl Reading {
                 entries.extend(read);
             }
             if ends || entries.is_empty() && !self.wait_for_more(deadline)? {
-                return Ok(match draft {
-                    Some(draft) => Drafted::Batch(Box::new(draft)),
-                    None if *self.shutdown.borrow() => Drafted::Shutdown,
-                    None => Drafted::Idle,
-                });
+                match draft {
+                    Some(draft) => return Ok(Drafted::Batch(Box::new(draft))),
+                    None if *self.shutdown.borrow() => return Ok(Drafted::Shutdown),
+                    None if self.append_carrier() => {}
+                    None => return Ok(Drafted::Idle),
+                }
             }
         }
     }
@@ -221,7 +232,9 @@ impl Reading {
 
     /// Asks the store for the events that may be there already, and for the messages that feedback is about; false at
     /// shutdown.
-    fn settle(&mut self, draft: &mut Draft) -> bool {
+    fn settle(&mut self, draft: &mut Draft, has_backlog: bool) -> bool {
+        let clock = self.read_up_to(draft, has_backlog);
+        self.take_up_late(draft, clock);
         let (node, first_seq) = (self.assembler.ingest_node.as_str(), draft.first_seq());
         let known = match draft.unsure_ids() {
             None => Some(Vec::new()),
@@ -245,8 +258,79 @@ impl Reading {
             return false;
         };
         let known_reports = known_reports.into_iter().map(|(key, _)| key).collect();
-        self.assembler.settle(draft, &Answers { known, known_reports, sent });
+        let (again, has_room) = (self.pending_waiting.take(), !self.is_half_full());
+        let room = &mut self.room;
+        self.assembler.settle(draft, &Answers { known, known_reports, sent }, |item| {
+            let waits = match &again {
+                Some(seqs) => seqs.contains(&item.seq),
+                None => has_room && room.admits(&item, clock),
+            };
+            if waits {
+                room.put(item);
+                return None;
+            }
+            Some(item)
+        });
         true
+    }
+
+    /// Reads again what waited for its second look when the process ended.
+    fn restore_waiting(&mut self) -> Result<(), PipelineError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else { return Ok(()) };
+        let mut reader = self.spool.reader(*first)?;
+        each_entry(&mut reader, *last, |entry| {
+            if waiting.contains(&entry.seq) {
+                let verdicts =
+                    self.runtime.block_on(self.authenticator.check_all(std::slice::from_ref(entry)));
+                self.assembler.verdicts.extend(verdicts);
+                self.room.restore(self.assembler.read_again(entry), (self.clock)());
+            }
+        })
+    }
+
+    /// The time up to which the sources have been read: now, or with a backlog the arrival of what was read last.
+    fn read_up_to(&self, draft: &Draft, has_backlog: bool) -> Timestamp {
+        let has_backlog = has_backlog || self.reader.next_seq() <= self.spool.stats().last_seq;
+        if has_backlog { draft.last_received() } else { (self.clock)() }
+    }
+
+    /// Takes those into the batch that have waited: for so long, or until the log told of their messages.
+    fn take_up_late(&mut self, draft: &mut Draft, clock: Timestamp) {
+        self.room.note_told(draft, clock);
+        let late = match &self.pending_waiting {
+            Some(seqs) => self.room.take_all_but(seqs),
+            None if self.is_half_full() => self.room.take_all_but(&BTreeSet::new()),
+            None => self.room.take_due(clock),
+        };
+        late.into_iter().for_each(|item| draft.hold_late(item));
+    }
+
+    /// Whether nothing more may wait: what waits keeps all that came in since in the spool, which must not become full
+    /// by that.
+    fn is_half_full(&self) -> bool {
+        let spool = self.spool.stats();
+        spool.used_bytes > spool.limit_bytes / 2
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let left_us = self.room.next_due()?.0 - (self.clock)().0;
+        Some(Instant::now() + Duration::from_micros(left_us.try_into().unwrap_or(0)))
+    }
+
+    /// Appends a record for a batch in which what has waited can be stored; false when nothing is due, or it cannot be.
+    fn append_carrier(&self) -> bool {
+        let now = (self.clock)();
+        let Some(carrier) = self.room.carrier(now) else { return false };
+        if self.room.next_due().is_none_or(|due| due > now) {
+            return false;
+        }
+        let appended = self.runtime.block_on(self.spool.append(carrier));
+        if let Err(error) = &appended {
+            tracing::warn!(%error, "feedback that waits for its message is taken up with the next items");
+            std::thread::sleep(ASK_AGAIN);
+        }
+        appended.is_ok()
     }
 
     /// Waits until all records up to `seq` are stored: feedback may be about a message of the batch before. False at

@@ -46,8 +46,9 @@ impl Writing {
                     self.states_seq = seq;
                 }
             }
-            // Records after the readers' memory are read again at the next start.
-            self.spool.release(self.states_seq.min(self.checkpoint.stored_seq))?;
+            // Records after the readers' memory, and those that wait for a second look, are read again at the next start.
+            let first_waiting = self.checkpoint.waiting().first().copied().unwrap_or(u64::MAX);
+            self.spool.release(self.states_seq.min(self.checkpoint.stored_seq).min(first_waiting - 1))?;
         }
         Ok(())
     }
@@ -55,6 +56,7 @@ impl Writing {
     /// Writes one batch and moves the checkpoint; false at shutdown.
     async fn store(&mut self, batch: Finished) -> Result<bool, PipelineError> {
         self.checkpoint.pending_last_seq = Some(batch.last_seq);
+        self.checkpoint.pending_waiting = batch.waiting.iter().map(|(_, seq)| *seq).collect();
         self.home.write_checkpoint(&self.checkpoint)?;
         if !self.insert(&batch.sealed).await {
             return Ok(false);
@@ -63,6 +65,10 @@ impl Writing {
         self.checkpoint.stored_seq = batch.last_seq;
         for totals in batch.sources {
             add(&mut self.checkpoint.sources, totals);
+        }
+        for totals in &mut self.checkpoint.sources {
+            let of_source = batch.waiting.iter().filter(|(source, _)| *source == totals.source);
+            totals.waiting = of_source.map(|(_, seq)| *seq).collect();
         }
         self.home.write_checkpoint(&self.checkpoint)?;
         self.progress.batch_stored(&self.checkpoint);

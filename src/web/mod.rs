@@ -18,10 +18,12 @@ mod pages;
 mod params;
 mod parts;
 mod series;
+mod signing;
 mod status;
 mod unsubscribe;
 mod warmup;
 
+pub use signing::{Signer, signing_routes};
 pub use status::{SourceDoor, SourceStatus, SpoolStatus, Status, StatusSource};
 pub use unsubscribe::{Leave, LeaveRefused, UnsubscribeDoor, unsubscribe_routes};
 

@@ -91,6 +91,11 @@ for (const width of WIDTHS) {
         insist(overflow <= 0, `the page is ${overflow} px wider than the window`);
         const nav = await page.locator(".top").evaluate((top) => top.scrollWidth - top.clientWidth);
         insist(nav <= 0, `the navigation is ${nav} px wider than its bar`);
+        const hidden = await page.evaluate(() => {
+          const frames = [...document.querySelectorAll(".table-scroll:has(> .stacks)")];
+          return Math.max(0, ...frames.map((frame) => frame.scrollWidth - frame.clientWidth));
+        });
+        insist(hidden <= 0, `${hidden} px of a table whose last column matters are out of sight`);
         insist((await page.locator("main").innerText()).trim() !== "", "the page is empty");
         await shoot(`${path.replaceAll(/[/?=]/g, "_")}-${width}-${scheme}`);
       });

@@ -342,14 +342,17 @@ async fn a_server_that_can_do_little_is_polled_and_takes_no_mail_of_others_along
     server.stop().await;
 }
 
-/// Hands out one token for the right secret, and tells Dovecot whether a token counts.
+/// Hands out one token for the right secret or refresh token, and tells Dovecot whether a token counts. What Google takes
+/// has no scope: <https://developers.google.com/identity/protocols/oauth2/web-server#offline>.
 async fn token_server() -> (u16, tokio::task::JoinHandle<()>) {
     use axum::{Router, routing::post};
     let token = async |body: String| {
-        let is_right = body.contains("grant_type=client_credentials")
-            && body.contains("client_secret=s3cret%26")
+        let is_client = body.contains("grant_type=client_credentials")
             && body.contains("scope=https%3A%2F%2Fmail.example%2F.default");
-        axum::Json(if is_right {
+        let is_user = body.contains("grant_type=refresh_token")
+            && body.contains("refresh_token=1%2F%2Fkept")
+            && !body.contains("scope=");
+        axum::Json(if body.contains("client_secret=s3cret%26") && (is_client || is_user) {
             serde_json::json!({ "access_token": "a-token", "token_type": "Bearer", "expires_in": 3600 })
         } else {
             serde_json::json!({ "error": "invalid_client" })
@@ -385,6 +388,7 @@ async fn every_way_to_log_in_leads_to_the_mail() {
     };
     let (password, token, secret) =
         (file("password", PASSWORD), file("access-token", "a-token\n"), file("secret", "s3cret&"));
+    let refresh_token = file("refresh-token", "1//kept\n");
     let ca_file = format!("{:?}", dovecot.file("cert.pem").to_str().unwrap());
     let ways = [
         ("tls", format!("password_file = {password}\n")),
@@ -395,6 +399,13 @@ async fn every_way_to_log_in_leads_to_the_mail() {
             format!(
                 "[sources.imap.oauth2]\ntoken_url = \"http://127.0.0.1:{token_port}/token\"\nclient_id = \"c\"\n\
                  client_secret_file = {secret}\nscope = \"https://mail.example/.default\"\n"
+            ),
+        ),
+        (
+            "tls",
+            format!(
+                "[sources.imap.oauth2]\ntoken_url = \"http://127.0.0.1:{token_port}/token\"\nclient_id = \"c\"\n\
+                 client_secret_file = {secret}\nrefresh_token_file = {refresh_token}\n"
             ),
         ),
     ];
@@ -433,6 +444,10 @@ async fn every_way_to_log_in_leads_to_the_mail() {
     fs::write(place.file("password"), "wrong").unwrap();
     place.set(&settings[0]);
     told(&place, "refuses `feedback`").await;
+    // A refresh token that was withdrawn.
+    fs::write(place.file("refresh-token"), "1//withdrawn\n").unwrap();
+    place.set(&settings[4]);
+    told(&place, "invalid_client").await;
     task.abort();
 }
 

@@ -199,6 +199,8 @@ fn start_pipeline(dir: &Path, spool: &Spool, store: &Store, stopped: watch::Rece
         batch_rows_max: 50,
         batch_bytes_max: 1 << 20,
         batch_wait: Duration::from_millis(10),
+        second_look: Duration::ZERO,
+        clock: now,
         recent_ids_max: 1000,
         readers: ReaderOptions::default(),
         labels: Labels::default(),

@@ -179,7 +179,7 @@ fn send(port: u16, messages: &[(String, String)]) {
 }
 
 /// Postfix' own bounces come back to signed return paths: half of them by LMTP, as from one's own MX, half by SMTP, as to
-/// the MX of a bounce domain. Each is known as genuine, also when it is here before the log has told of its message.
+/// the MX of a bounce domain. Each is known as genuine and joins its message, also when it is here before the log has told of that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bounces_of_a_live_postfix_come_by_lmtp_and_smtp_and_are_verified() {
     if !can_run() {
@@ -189,7 +189,8 @@ async fn bounces_of_a_live_postfix_come_by_lmtp_and_smtp_and_are_verified() {
     let (lmtp, smtp) = (support::free_port(), support::free_port());
     std::fs::write(place.file("keys"), "a 0123456789abcdef0123456789abcdef\n").unwrap();
     place.set(&format!(
-        "[return_path]\ndomain = \"lmtp.bounce.test\"\nkeys_file = {:?}\n\
+        "[pipeline]\nbatch_wait_ms = 100\nsecond_look_s = 60\n\
+         [return_path]\ndomain = \"lmtp.bounce.test\"\nkeys_file = {:?}\n\
          [[sources.mail]]\nname = \"lmtp\"\nlisten = \"127.0.0.1:{lmtp}\"\n\
          [[sources.mail]]\nname = \"smtp\"\nlisten = \"127.0.0.1:{smtp}\"\nprotocol = \"smtp\"\n\
          recipients = [\"smtp.bounce.test\"]\n{}",
@@ -213,23 +214,71 @@ async fn bounces_of_a_live_postfix_come_by_lmtp_and_smtp_and_are_verified() {
     let mut lab = Lab::start("feedback.py", lab_dir.path(), &transports);
     let port = lab.wait_for("ready")["smtp_port"].as_u64().unwrap();
     send(u16::try_from(port).unwrap(), &messages);
-    let begun = Instant::now();
     let wanted: Vec<Value> = ["lmtp", "smtp"]
         .iter()
         .map(|source| serde_json::json!([source, recipients.len(), recipients.len()]))
         .collect();
+    until_verified(&server, &wanted).await;
+    eprintln!("{} bounces verified", messages.len());
+    lab.end();
+    server.stop().await;
+}
+
+/// Waits until the doors have brought as many recipients, and as many verified bounces that have joined their message.
+async fn until_verified(server: &Server, wanted: &[Value]) {
     let sql = "SELECT source, toUInt32(uniqExact(recipient)), toUInt32(countIf(trust = 'verified' \
-               AND event_type = 'bounced')) FROM events WHERE source_kind = 'mail' GROUP BY source ORDER BY source";
+               AND event_type = 'bounced' AND queue_id != '')) FROM events WHERE source_kind = 'mail' \
+               GROUP BY source ORDER BY source";
+    let begun = Instant::now();
     loop {
         server.drained().await;
         let got = server.sql(sql).await;
         if got == wanted {
-            break;
+            return;
         }
         assert!(begun.elapsed() < support::PATIENCE, "{got:?}, not {wanted:?}\n{}", server.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    eprintln!("{} bounces verified", messages.len());
+}
+
+/// Postfix asks the socketmap for the return path of each message; its bounces come back to it and are verified by the
+/// recipients that its log tells of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postfix_that_asks_for_its_return_paths_gets_its_bounces_verified() {
+    if !can_run() {
+        return;
+    }
+    let (lab_dir, place) = (tempfile::tempdir().unwrap(), Place::new(""));
+    let (lmtp, socketmap) = (support::free_port(), support::free_port());
+    std::fs::write(place.file("keys"), "a 0123456789abcdef0123456789abcdef\n").unwrap();
+    place.set(&format!(
+        "[pipeline]\nbatch_wait_ms = 100\nsecond_look_s = 60\n\
+         [return_path]\ndomain = \"bounce.test\"\nkeys_file = {:?}\n\
+         [suppression]\nsocketmap_listen = [\"127.0.0.1:{socketmap}\"]\n\
+         [[sources.mail]]\nname = \"lmtp\"\nlisten = \"127.0.0.1:{lmtp}\"\n{}",
+        place.file("keys").to_str().unwrap(),
+        support::follow("relay1", &lab_dir.path().join("log/maillog")),
+    ));
+    let server = place.serve().await;
+    let arguments = [
+        format!("--transport=bounce.test=lmtp:inet:127.0.0.1:{lmtp}"),
+        format!(
+            "--set=sender_canonical_maps=socketmap:inet:127.0.0.1:{socketmap}:return-path;from=sender.test"
+        ),
+        "--set=sender_canonical_classes=envelope_sender".to_owned(),
+    ];
+    let mut lab = Lab::start("feedback.py", lab_dir.path(), &arguments);
+    let port = lab.wait_for("ready")["smtp_port"].as_u64().unwrap();
+    let recipients = refused_recipients();
+    let messages: Vec<_> =
+        recipients.iter().map(|recipient| ("news@sender.test".to_owned(), recipient.clone())).collect();
+    send(u16::try_from(port).unwrap(), &messages);
+    until_verified(&server, &[serde_json::json!(["lmtp", recipients.len(), recipients.len()])]).await;
+    // Each message had a return path of its own, which the log knows as its sender.
+    let paths = "SELECT uniqExact(env_from) FROM events WHERE source_kind = 'postfix' AND env_from LIKE 'b-%@bounce.test'";
+    assert_eq!(server.count(paths).await, recipients.len() as u64);
+    let evidence = "SELECT uniqExact(evidence) FROM events WHERE evidence = 'signed return path, and recipient of its message'";
+    assert_eq!(server.count(evidence).await, 1);
     lab.end();
     server.stop().await;
 }

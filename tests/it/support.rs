@@ -61,7 +61,8 @@ impl Place {
 
     /// Replaces the settings that [`Place::new`] was given.
     pub(crate) fn set(&self, settings: &str) {
-        let wait = if settings.contains("[pipeline]") { "" } else { "[pipeline]\nbatch_wait_ms = 100\n" };
+        let wait = "[pipeline]\nbatch_wait_ms = 100\nsecond_look_s = 0\n";
+        let wait = if settings.contains("[pipeline]") { "" } else { wait };
         let (port, token) = (self.sql_port, quoted(&self.file("token")));
         let engine = if settings.contains("[clickhouse]") {
             String::new()
@@ -331,7 +332,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    fn accounted(&self) -> u64 {
+    pub(crate) fn accounted(&self) -> u64 {
         self.stored + self.duplicate + self.no_event + self.rejected + self.in_spool
     }
 }

@@ -6,18 +6,17 @@
 
 use crate::app::{self, Served};
 use crate::cli::bench::bodies::Bodies;
+use crate::cli::bench::folder::Folder;
 use crate::cli::bench::measure::{Round, Stopwatch, median};
 use crate::cli::bench::{Ingest, config_for, floor};
 use crate::config::Config;
 use crate::store::query::{EventSearch, Filter, TimeRange};
-use anyhow::Context;
 use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -34,19 +33,18 @@ const AGAIN: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(10);
 
 pub(super) fn run(asked: &Ingest, config: &Config) -> anyhow::Result<()> {
-    let parent = asked.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let folder = Folder::new(parent.join(format!("relaylens-bench-{}", std::process::id())))?;
-    let bodies = Arc::new(Bodies::write(&folder.0, asked.events, asked.seed)?);
+    let folder = Folder::of_this_process(asked.dir.as_deref())?;
+    let bodies = Arc::new(Bodies::write(folder.path(), asked.events, asked.seed)?);
     let mut out = std::io::stdout();
     writeln!(out, "{} events in {} bodies, {} MB", asked.events, bodies.count(), bodies.size_bytes() >> 20)?;
     let (mut floors, mut wholes) = (Vec::new(), Vec::new());
     for number in 1..=asked.rounds {
         if !asked.without_floor {
-            let round = in_new_folder(&folder.0, config, |config| floor::round(&bodies, config))?;
+            let round = in_new_folder(folder.path(), config, |config| floor::round(&bodies, config))?;
             tell(&mut out, number, "floor", &round)?;
             floors.push(round.rate);
         }
-        let round = in_new_folder(&folder.0, config, |config| whole_way(&bodies, config))?;
+        let round = in_new_folder(folder.path(), config, |config| whole_way(&bodies, config))?;
         tell(&mut out, number, "whole way", &round)?;
         wholes.push(round.rate);
     }
@@ -74,24 +72,7 @@ fn in_new_folder(
     round: impl FnOnce(&Config) -> anyhow::Result<Round>,
 ) -> anyhow::Result<Round> {
     let folder = Folder::new(parent.join("data"))?;
-    round(&config_for(config, &folder.0))
-}
-
-/// A folder that goes away with its owner.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(path: PathBuf) -> anyhow::Result<Self> {
-        fs::create_dir(&path).with_context(|| format!("{} cannot be made", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What stays behind lies among other temporary files, and names its process.
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    round(&config_for(config, folder.path()))
 }
 
 fn whole_way(bodies: &Arc<Bodies>, config: &Config) -> anyhow::Result<Round> {

@@ -2,8 +2,8 @@
 //!
 //! Way: `cli` hands over the [`Bench`] that was asked for. `mail` makes events from a seed; `generate` writes them as
 //! lines, `fill` puts them into a database, `ingest` sends them through the doors, `pages` times what the dashboard asks,
-//! `suppression` what relays ask of a long list, `alerts` watches relays with and without faults, and `blocklists` asks
-//! lists about many addresses.
+//! `lmtp` sends mail that came back through the mail door, `suppression` asks what relays ask of a long list, `alerts`
+//! watches relays with and without faults, and `blocklists` asks lists about many addresses.
 //! Not here: the speed of the Postfix reader, which is compared with another in `benches/postfix.rs`.
 
 mod alerts;
@@ -11,8 +11,10 @@ mod blocklists;
 mod bodies;
 mod fill;
 mod floor;
+mod folder;
 mod generate;
 mod ingest;
+mod lmtp;
 mod mail;
 mod measure;
 mod mix;
@@ -32,6 +34,8 @@ pub enum Bench {
     Fill(Fill),
     /// Compare the whole way of events, from HTTP to queryable rows, with bare inserts of the same rows.
     Ingest(Ingest),
+    /// Send bounces through the LMTP door into the spool, and compare with bare synced writes of the same bytes.
+    Lmtp(lmtp::Lmtp),
     /// Time the overview page, and each question it asks, over a filled data folder.
     Pages(Pages),
     /// Load a long suppression list, and time its answers to relays and over HTTP.
@@ -147,6 +151,7 @@ pub fn run(bench: Bench, config: &Config) -> anyhow::Result<()> {
         Bench::Generate(asked) => generate::run(&asked),
         Bench::Fill(asked) => fill::run(&asked, config),
         Bench::Ingest(asked) => ingest::run(&asked, config),
+        Bench::Lmtp(asked) => lmtp::run(&asked, config),
         Bench::Pages(asked) => pages::run(&asked, config),
         Bench::Suppression(asked) => suppression::run(&asked, config),
         Bench::Alerts(asked) => alerts::run(&asked, config),

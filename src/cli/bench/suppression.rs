@@ -140,6 +140,7 @@ async fn measure_protocol(list: &List, protocol: Protocol, asked: &Suppression) 
         labels: Arc::new(|_, _| ()),
         clock: now,
         trouble: Trouble::LetThrough,
+        return_paths: None,
     };
     let server = tokio::spawn(Server { listener, protocol, desk }.run());
     let name = format!("{protocol:?}").to_lowercase();

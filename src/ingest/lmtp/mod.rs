@@ -25,6 +25,9 @@ use tokio::task::JoinSet;
 /// Largest mail taken, in bytes, announced as `SIZE`: that of `parse::mail`.
 pub const MAIL_BYTES_MAX: usize = 50 << 20;
 
+/// Mails of one connection: then the client connects anew, and others have their turn.
+pub const MAILS_PER_CONNECTION_MAX: u32 = 1000;
+
 /// How the door speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -58,7 +61,7 @@ pub struct MailDoorLimits {
     pub command_timeout: Duration,
     /// How long a whole mail may take: 5 minutes, or 170 KB/s for the largest.
     pub mail_timeout: Duration,
-    /// Mails of one connection: 1000, then the client connects anew and others have their turn.
+    /// Mails of one connection: [`MAILS_PER_CONNECTION_MAX`].
     pub mails_max: u32,
 }
 
@@ -69,7 +72,7 @@ impl Default for MailDoorLimits {
             in_flight_bytes_max: 256 << 20,
             command_timeout: Duration::from_mins(2),
             mail_timeout: Duration::from_mins(5),
-            mails_max: 1000,
+            mails_max: MAILS_PER_CONNECTION_MAX,
         }
     }
 }
@@ -148,7 +151,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for S {}
 impl MailListener {
     async fn accept(&self) -> std::io::Result<Box<dyn Stream>> {
         Ok(match self {
-            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+            Self::Tcp(listener) => {
+                let stream = listener.accept().await?.0;
+                // An answer that waits for the peer to acknowledge the one before costs 40 ms a mail.
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
             Self::Unix(listener, _) => Box::new(listener.accept().await?.0),
         })
     }

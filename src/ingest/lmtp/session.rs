@@ -16,6 +16,9 @@ use tokio::time::timeout;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 
+/// Answers that wait to be sent together, in bytes: those of a pipelined envelope fit many times.
+const ANSWER_BYTES: usize = 4 << 10;
+
 /// Recipients of one mail, RFC 5321 section 4.5.3.1.8: at least 100 must be taken.
 const RECIPIENTS_MAX: usize = 100;
 
@@ -49,6 +52,8 @@ pub(super) struct Session {
     mails: u32,
     /// What was read and not yet looked at.
     input: Vec<u8>,
+    /// Answers to commands that came in one piece go out in one, RFC 2920 section 3.2.
+    output: Vec<u8>,
 }
 
 /// Why a connection ended.
@@ -77,6 +82,7 @@ impl Session {
             errors: 0,
             mails: 0,
             input: Vec::new(),
+            output: Vec::new(),
         }
     }
 
@@ -87,7 +93,8 @@ impl Session {
             Err(End::GaveWay) => b"421 4.3.2 others wait, try again later\r\n",
             Ok(()) | Err(End::Io | End::Closed) => b"",
         };
-        let _ = timeout(std::time::Duration::from_secs(1), self.stream.write_all(answer)).await;
+        self.output.extend_from_slice(answer);
+        let _ = timeout(std::time::Duration::from_secs(1), self.stream.write_all(&self.output)).await;
         let _ = timeout(std::time::Duration::from_secs(1), self.stream.shutdown()).await;
     }
 
@@ -119,6 +126,7 @@ impl Session {
                 Next::Close => return Ok(()),
                 Next::Data => self.data().await?,
                 Next::Command => {
+                    self.send_answers().await?;
                     let limit = self.door.options.limits.command_timeout;
                     let stopped = async { shutdown.wait_for(|stop| *stop).await.map(drop) };
                     let read = tokio::select! {
@@ -126,6 +134,7 @@ impl Session {
                         _ = stopped => None,
                     };
                     let Some(read) = read else {
+                        // sent with the end of the connection
                         return self.answer("421 4.3.2 shutting down\r\n").await;
                     };
                     read?;
@@ -147,6 +156,7 @@ impl Session {
             }
             Request::Data => {
                 self.answer("354 end with a dot on a line by itself\r\n").await?;
+                self.send_answers().await?;
                 return Ok(Next::Data);
             }
             Request::Rset => {
@@ -361,8 +371,14 @@ impl Session {
     }
 
     async fn answer(&mut self, text: &str) -> Result<(), End> {
+        self.output.extend_from_slice(text.as_bytes());
+        if self.output.len() > ANSWER_BYTES { self.send_answers().await } else { Ok(()) }
+    }
+
+    async fn send_answers(&mut self) -> Result<(), End> {
+        let answers = std::mem::take(&mut self.output);
         let limit = self.door.options.limits.command_timeout;
-        timeout(limit, self.stream.write_all(text.as_bytes())).await.map_err(|_| End::Timeout)??;
+        timeout(limit, self.stream.write_all(&answers)).await.map_err(|_| End::Timeout)??;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use crate::model::Timestamp;
 use crate::model::suppression::{Question, Reason};
 use crate::suppression::index::Index;
-use crate::suppression::postfix::{Context, PolicyRequest};
+use crate::suppression::postfix::{Context, PolicyRequest, ReturnPaths};
 use std::sync::Arc;
 
 /// What is answered when the list is not loaded yet.
@@ -29,6 +29,8 @@ pub struct Desk {
     pub labels: Labels,
     pub clock: Clock,
     pub trouble: Trouble,
+    /// For the map `return-path`; without it that is refused.
+    pub return_paths: Option<ReturnPaths>,
 }
 
 /// The answer to a question.

@@ -31,6 +31,7 @@ mod context;
 mod desk;
 mod map;
 mod policy;
+mod return_path;
 mod server;
 mod socketmap;
 
@@ -38,6 +39,7 @@ pub use context::Context;
 pub use desk::{Clock, Desk, Labels, Trouble};
 pub use map::{MapAnswer, MapError, MapFile, MapWriter};
 pub use policy::PolicyRequest;
+pub use return_path::ReturnPaths;
 pub use server::{CONNECTIONS_MAX, IDLE, Listener, Protocol, Server};
 
 #[cfg(test)]

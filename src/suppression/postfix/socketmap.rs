@@ -1,7 +1,8 @@
 //! The socketmap protocol: a netstring with the map's name and the key; a netstring with the answer.
 //!
 //! `suppress` answers as an access map, `transport` as a transport map. A context may follow the name:
-//! `suppress;tenant=acme;type=marketing`.
+//! `suppress;tenant=acme;type=marketing`. `return-path` signs envelope senders, `return-path;from=example.com` those of
+//! that domain alone.
 //! Source: `socketmap_table(5)`; netstrings, cr.yp.to/proto/netstrings.txt.
 
 use crate::suppression::postfix::desk::{Answer, Desk, NOT_LOADED};
@@ -59,7 +60,8 @@ fn decide(desk: &Desk, map: &str, key: &str) -> String {
     let map = match name {
         "suppress" => MapAnswer::Access,
         "transport" => MapAnswer::Transport,
-        _ => return "PERM there is no such map: ask `suppress` or `transport`".into(),
+        "return-path" => return sign(desk, context, key),
+        _ => return "PERM there is no such map: ask `suppress`, `transport` or `return-path`".into(),
     };
     // A transport map is asked for `*` and for domains, too.
     if !key.contains('@') {
@@ -69,5 +71,16 @@ fn decide(desk: &Desk, map: &str, key: &str) -> String {
         Answer::Free => "NOTFOUND ".into(),
         Answer::NotLoaded => format!("TEMP {NOT_LOADED}"),
         Answer::Suppressed(reason) => format!("OK {}", map.value(reason)),
+    }
+}
+
+fn sign(desk: &Desk, context: &str, sender: &str) -> String {
+    let Some(return_paths) = &desk.return_paths else {
+        return "PERM set `return_path.domain` and `return_path.keys_file`".into();
+    };
+    let from = context.split(';').find_map(|pair| pair.trim().strip_prefix("from="));
+    match return_paths.of_sender(sender, from, (desk.clock)()) {
+        Some(return_path) => format!("OK {return_path}"),
+        None => "NOTFOUND ".into(),
     }
 }

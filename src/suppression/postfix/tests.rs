@@ -41,6 +41,7 @@ fn desk() -> Desk {
         }),
         clock: || Timestamp(2),
         trouble: Trouble::LetThrough,
+        return_paths: None,
     }
 }
 

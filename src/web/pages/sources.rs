@@ -101,6 +101,7 @@ fn door_table(doors: &[SourceDoor], now_unix: i64) -> Table {
         doors.iter().map(row).collect(),
         empty,
     )
+    .stacking()
 }
 
 fn refused_cell(refused: &[(String, u64)]) -> Cell {

@@ -16,6 +16,8 @@ pub(crate) struct Table {
     empty: String,
     /// Keeps the table at a height of about twelve rows.
     scrolls: bool,
+    /// On a narrow screen each cell stands in a line of its own behind the name of its column.
+    stacks: bool,
 }
 
 impl askama::filters::HtmlSafe for Table {}
@@ -161,7 +163,27 @@ impl Cell {
 
 impl Table {
     pub(crate) fn new(caption: impl Into<String>, columns: Vec<Column>, rows: Vec<Row>, empty: &str) -> Self {
-        Self { caption: caption.into(), columns, rows, empty: empty.to_owned(), scrolls: false }
+        Self {
+            caption: caption.into(),
+            columns,
+            rows,
+            empty: empty.to_owned(),
+            scrolls: false,
+            stacks: false,
+        }
+    }
+
+    /// For rows in which the last cell matters as much as the first: on a narrow screen nothing is out of sight.
+    pub(crate) fn stacking(self) -> Self {
+        Self { stacks: true, ..self }
+    }
+
+    /// What a stacked cell is called; empty where its column has a term, which explains itself in the head alone.
+    fn label(&self, cell: &usize) -> &'static str {
+        match self.columns.get(*cell).map(|column| &column.head) {
+            Some(Head::Text(text)) => text,
+            _ => "",
+        }
     }
 
     pub(crate) fn scrolling(self) -> Self {
@@ -178,6 +200,15 @@ mod tests {
         let table = Table::new("Replies", vec![Column::text("Reply")], Vec::new(), "No reply was refused.");
         assert!(table.to_string().contains("No reply was refused."));
         assert!(!table.to_string().contains("<table"));
+    }
+
+    #[test]
+    fn a_stacking_table_names_each_cell_and_stays_a_table_for_those_who_hear_it() {
+        let rows = || vec![Row::new(vec![Cell::text("a"), Cell::count(7)])];
+        let columns = || vec![Column::text("Way in"), Column::number("Taken")];
+        let html = Table::new("Ways", columns(), rows(), "").stacking().to_string();
+        assert!(html.contains("role=\"cell\" data-label=\"Taken\""), "{html}");
+        assert!(!Table::new("Ways", columns(), rows(), "").to_string().contains("data-label"));
     }
 
     #[test]
