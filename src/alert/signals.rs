@@ -45,7 +45,10 @@ impl StoreFigures {
     pub(super) async fn cold_volumes(&self, range: TimeRange) -> Result<Vec<Reading>, StoreError> {
         let rows = self.store().cold_addresses(range).await?;
         let reading = |row: ColdAddress| Reading {
-            note: format!("{} of the 30 days before had mail to speak of", row.warm),
+            note: match row.age {
+                0 => "there was no mail to speak of before".to_owned(),
+                age => format!("its first mail to speak of was {age} days before"),
+            },
             labels: labels([("ip", row.address)]),
             now: Sample::count(float(row.messages)),
             ..Reading::default()

@@ -40,6 +40,16 @@ pub(super) fn check(settings: &config::Alerts) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Sends a channel of the settings an example, from this process.
+///
+/// # Errors
+///
+/// When the settings cannot be used, or with what the channel said.
+pub(crate) async fn test_channel(settings: &config::Alerts, name: &str) -> anyhow::Result<()> {
+    let sent = channels(settings)?.test(name, now()).await;
+    sent.with_context(|| format!("channel `{name}`"))
+}
+
 /// Alerts of the shipped rules that nobody evaluates and nobody is told of: for pages beside no server.
 pub(crate) fn without_channels(store: Store) -> anyhow::Result<Arc<Alerts>> {
     let channels = Arc::new(channels(&config::Alerts::default())?);

@@ -26,7 +26,7 @@ mod tokens;
 mod unsubscribe;
 mod webhooks;
 
-pub(crate) use alerts::without_channels;
+pub(crate) use alerts::{test_channel, without_channels};
 pub use core::Core;
 pub(crate) use core::{bounce_rules, check_settings, log_options, marks};
 pub use database::Database;

@@ -4,6 +4,7 @@
 
 #![expect(clippy::doc_markdown, reason = "comments on arguments are the help text, not Markdown")]
 
+mod alerts;
 pub mod bench;
 mod check;
 mod check_config;
@@ -78,6 +79,9 @@ enum Command {
     /// Ask, change, import and export the suppression list
     #[command(subcommand)]
     Suppress(suppress::Suppress),
+    /// Try a channel of the alerts
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
     /// Sign a link by which a recipient unsubscribes
     UnsubscribeLink(unsubscribe_link::UnsubscribeLinkArgs),
     /// Make a token for the API, with a scope
@@ -156,6 +160,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Classify(args) => classify::run(&args),
         Command::Verp(args) => verp::run(&args),
         Command::Suppress(command) => block_on(suppress::run(&command)),
+        Command::Alerts(command) => block_on(alerts::run(&command)),
         Command::UnsubscribeLink(args) => unsubscribe_link::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Demo(args) => block_on(demo::run(&args)),

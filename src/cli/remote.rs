@@ -10,6 +10,7 @@ use hyper::{Method, Request, Response, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
 use std::time::Duration;
 
 /// Tries again while the server says "later": its spool is full, or it is busy.
@@ -17,6 +18,19 @@ const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// About an hour: by then a database that is down needs a person.
 const TRIES_MAX: u32 = 1800;
+
+/// An answer that is well; else its error, in the words of the API.
+pub(super) async fn well(answer: Response<Body>) -> anyhow::Result<Response<Body>> {
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    let status = answer.status();
+    let bytes = answer.into_body().collect().await?.to_bytes();
+    let told: Option<Value> = serde_json::from_slice(&bytes).ok();
+    let message = told.as_ref().and_then(|told| told["error"]["message"].as_str());
+    let text = String::from_utf8_lossy(&bytes);
+    anyhow::bail!("{}", message.map_or_else(|| format!("{status}: {}", text.trim_end()), ToOwned::to_owned))
+}
 
 pub(super) struct Remote {
     client: Client<HttpConnector, Body>,

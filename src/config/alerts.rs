@@ -35,6 +35,12 @@ pub struct Alerts {
     pub evaluate_seconds: u32,
     /// Seconds by which windows end before now, so that events on their way are counted. Default 60, at most 3600.
     pub settle_seconds: u32,
+    /// Seconds that the first incident of a rule waits for others, so that they become one message. Default 30, at most
+    /// 600; Alertmanager's `group_wait`.
+    pub group_wait_seconds: u32,
+    /// Seconds between two messages to a channel about incidents of one rule; what comes meanwhile becomes one. Default
+    /// 300, at most 3600; Alertmanager's `group_interval`.
+    pub group_interval_seconds: u32,
     /// Where people reach these pages, for links in messages. Default none: messages have no links.
     pub external_url: Option<String>,
     /// Who is told. A rule names its channels, or takes all.
@@ -48,6 +54,8 @@ impl Default for Alerts {
             rules_file: None,
             evaluate_seconds: 60,
             settle_seconds: 60,
+            group_wait_seconds: 30,
+            group_interval_seconds: 300,
             external_url: None,
             channels: Vec::new(),
         }
@@ -135,6 +143,12 @@ impl Alerts {
         }
         if self.settle_seconds > 3600 {
             return Err(("alerts.settle_seconds", "at most 3600".to_owned()));
+        }
+        if self.group_wait_seconds > 600 {
+            return Err(("alerts.group_wait_seconds", "at most 600".to_owned()));
+        }
+        if self.group_interval_seconds > 3600 {
+            return Err(("alerts.group_interval_seconds", "at most 3600".to_owned()));
         }
         if self.channels.len() > CHANNELS_MAX {
             return Err(("alerts.channels", format!("at most {CHANNELS_MAX}")));

@@ -43,7 +43,8 @@ named! {
         QueueDepth = "queue_depth",
         /// Age in seconds of the oldest of them, one in twenty left out: some mailboxes are always full for days.
         OldestMessage = "oldest_message",
-        /// Messages from an address that sent hardly anything in the 30 windows before, and has no warm-up plan.
+        /// Messages from an address that has sent as much for less than 14 of the 30 windows before, and has no warm-up
+        /// plan.
         ColdVolume = "cold_volume",
     }
 

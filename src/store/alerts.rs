@@ -44,6 +44,15 @@ pub struct DeliveryRow {
     pub error: String,
 }
 
+/// A row of `alert_summaries`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SummaryRow {
+    pub incident_id: u128,
+    pub channel: String,
+    pub rule: String,
+    pub at: Timestamp,
+}
+
 /// A row of `alert_silences`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SilenceRow {
@@ -104,6 +113,13 @@ const DELIVERY_COLUMNS: &[ColumnSpec<DeliveryRow>] = &[
     ("error", "String", |c, r| c.text(&r.error)),
 ];
 
+const SUMMARY_COLUMNS: &[ColumnSpec<SummaryRow>] = &[
+    ("incident_id", "UUID", |c, r| c.uuid(r.incident_id)),
+    ("channel", "String", |c, r| c.text(&r.channel)),
+    ("rule", "String", |c, r| c.text(&r.rule)),
+    ("at", "DateTime64(6, 'UTC')", |c, r| c.i64(r.at.0)),
+];
+
 const SILENCE_COLUMNS: &[ColumnSpec<SilenceRow>] = &[
     ("silence_id", "UUID", |c, r| c.uuid(r.silence_id)),
     ("version", "UInt64", |c, r| c.u64(r.version)),
@@ -144,6 +160,15 @@ impl Store {
     /// [`StoreError::Insert`].
     pub async fn insert_deliveries(&self, rows: &[DeliveryRow]) -> Result<(), StoreError> {
         self.insert_rows("alert_deliveries", DELIVERY_COLUMNS, rows).await
+    }
+
+    /// Writes which incidents a channel is told of in the summary of their rule.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Insert`].
+    pub async fn insert_summaries(&self, rows: &[SummaryRow]) -> Result<(), StoreError> {
+        self.insert_rows("alert_summaries", SUMMARY_COLUMNS, rows).await
     }
 
     /// Writes a silence, or a newer version of it.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// In order of their numbers. A file that has been released is never changed: its checksum is kept in the database.
-const FILES: [(u32, &str, &str); 12] = [
+const FILES: [(u32, &str, &str); 13] = [
     (1, "events", include_str!("../../migrations/0001_events.sql")),
     (2, "rollups", include_str!("../../migrations/0002_rollups.sql")),
     (3, "rejects", include_str!("../../migrations/0003_rejects.sql")),
@@ -25,6 +25,7 @@ const FILES: [(u32, &str, &str); 12] = [
     (10, "audit", include_str!("../../migrations/0010_audit.sql")),
     (11, "reputation", include_str!("../../migrations/0011_reputation.sql")),
     (12, "alerts", include_str!("../../migrations/0012_alerts.sql")),
+    (13, "alert_summaries", include_str!("../../migrations/0013_alert_summaries.sql")),
 ];
 
 /// What every table needs to survive a crash.

@@ -24,7 +24,7 @@ mod sent;
 mod suppression;
 mod tls_report;
 
-pub use alerts::{AnnotationRow, DeliveryRow, SilenceRow, TransitionRow};
+pub use alerts::{AnnotationRow, DeliveryRow, SilenceRow, SummaryRow, TransitionRow};
 pub use audit::AuditEntry;
 pub use batch::{Batch, BatchLabel, LedgerEntry, RejectEntry, Sealed};
 pub use dmarc::{

@@ -6,7 +6,7 @@ use crate::config::Retention;
 use crate::store::{Store, StoreError};
 
 /// Table, its time column, days.
-const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 28] {
+const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 29] {
     [
         ("events", "event_time", keep.events_days),
         ("events_minute", "minute", keep.minutes_days),
@@ -29,6 +29,7 @@ const fn tables(keep: &Retention) -> [(&'static str, &'static str, u16); 28] {
         ("rejects", "received_time", keep.rejects_days),
         ("alert_transitions", "at", keep.reports_days),
         ("alert_deliveries", "at", keep.reports_days),
+        ("alert_summaries", "at", keep.reports_days),
         ("annotations", "at", keep.reports_days),
         ("ledger_minute", "minute", keep.ledger_days),
         ("audit", "at", keep.audit_days),

@@ -23,7 +23,7 @@ pub(crate) type Seen<T> = Arc<Mutex<Vec<T>>>;
 pub(crate) struct Posted {
     pub(crate) path: String,
     headers: HeaderMap,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Posted {
@@ -92,7 +92,7 @@ advice = \"Look at the rejects.\"
 ";
 
 /// Settings with a channel of each kind that posts to `http`, and mails to `smtp`.
-fn settings(place: &Place, http: u16, smtp: u16) -> String {
+pub(crate) fn settings(place: &Place, http: u16, smtp: u16) -> String {
     for (name, text) in [
         ("rules.toml", RULES.to_owned()),
         ("slack.url", format!("http://127.0.0.1:{http}/slack/s3cret-path\n")),
@@ -105,7 +105,8 @@ fn settings(place: &Place, http: u16, smtp: u16) -> String {
     }
     let file = |name: &str| format!("{{ file = \"{}\" }}", place.file(name).display());
     let mut text = format!(
-        "[alerts]\nrules_file = \"{}\"\nevaluate_seconds = 10\nsettle_seconds = 0\nexternal_url = \"https://relaylens.example\"\n",
+        "[alerts]\nrules_file = \"{}\"\nevaluate_seconds = 10\nsettle_seconds = 0\ngroup_wait_seconds = 0\n\
+         group_interval_seconds = 0\nexternal_url = \"https://relaylens.example\"\n",
         place.file("rules.toml").display()
     );
     let mut channel = |name: &str, kind: &str, rest: &str| {
@@ -134,7 +135,7 @@ fn settings(place: &Place, http: u16, smtp: u16) -> String {
 /// Where each channel's messages arrive.
 const PATHS: [&str; 5] = ["/slack/", "/teams/", "/v2/enqueue", "/v2/alerts", "/hook"];
 
-fn at(seen: &Seen<Posted>, path: &str) -> Vec<Posted> {
+pub(crate) fn at(seen: &Seen<Posted>, path: &str) -> Vec<Posted> {
     seen.lock().unwrap().iter().filter(|posted| posted.path.starts_with(path)).cloned().collect()
 }
 
@@ -154,7 +155,7 @@ async fn mend_items(server: &Server) {
 }
 
 /// Waits until a statement about incidents counts as many.
-async fn counted(server: &Server, sql: &str, wanted: u64) {
+pub(crate) async fn counted(server: &Server, sql: &str, wanted: u64) {
     let begun = Instant::now();
     loop {
         let count = server.count(sql).await;
@@ -166,8 +167,8 @@ async fn counted(server: &Server, sql: &str, wanted: u64) {
     }
 }
 
-const FIRING: &str = "SELECT count() FROM alert_transitions WHERE step = 'firing'";
-const RESOLVED: &str = "SELECT count() FROM alert_transitions WHERE step = 'resolved'";
+pub(crate) const FIRING: &str = "SELECT count() FROM alert_transitions WHERE step = 'firing'";
+pub(crate) const RESOLVED: &str = "SELECT count() FROM alert_transitions WHERE step = 'resolved'";
 const SENT: &str = "SELECT count() FROM alert_deliveries WHERE state = 'sent'";
 const FAILED: &str = "SELECT uniqExact(channel) FROM alert_deliveries WHERE state = 'failed'";
 
@@ -274,6 +275,32 @@ async fn a_kill_while_firing_tells_nobody_twice_and_loses_no_end() {
     }
     assert_eq!(mails.lock().unwrap().len(), 2);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_channel_is_tried_by_a_command_beside_a_server_and_without_one() {
+    let (http, smtp) = (free_port(), free_port());
+    let place = Place::new("");
+    place.set(&settings(&place, http, smtp));
+    let (posted, mails) = (Seen::default(), Seen::default());
+    let _http = http_sink(http, Arc::clone(&posted)).await;
+    let _smtp = smtp_sink(smtp, Arc::clone(&mails)).await;
+    let place = Arc::new(place);
+    let run = async |arguments: &'static [&'static str]| {
+        let place = Arc::clone(&place);
+        tokio::task::spawn_blocking(move || place.run("alerts test-channel", arguments)).await.unwrap()
+    };
+    assert!(run(&["chat"]).await.status.success());
+    let server = place.serve().await;
+    assert!(run(&["pager"]).await.status.success());
+    assert!(run(&["mail"]).await.status.success());
+    let unknown = run(&["nowhere"]).await;
+    let said = crate::support::text(&unknown.stderr);
+    assert!(!unknown.status.success() && said.contains("no channel of this name"), "{said}");
+    server.stop().await;
+    assert!(at(&posted, "/slack/")[0].body.contains("This is a test of the channel"));
+    assert_eq!(at(&posted, "/v2/enqueue")[0].json()["event_action"], "resolve", "no pager stays open");
+    assert_eq!(mails.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

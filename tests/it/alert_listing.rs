@@ -31,6 +31,8 @@ impl Told {
         let hook = config::Way::Webhook { url: format!("http://127.0.0.1:{port}/hook"), key: None };
         let settings = config::Alerts {
             channels: vec![config::Channel { name: "hook".to_owned(), way: hook }],
+            group_wait_seconds: 0,
+            group_interval_seconds: 0,
             ..config::Alerts::default()
         };
         let channels = channels(&settings);

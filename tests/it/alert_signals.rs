@@ -104,11 +104,9 @@ impl Mail {
     async fn store(&self, store: &Store) {
         let mut batch = Batch::default();
         self.events.iter().for_each(|event| batch.events.push(event));
-        let label = BatchLabel {
-            ingest_node: Text::const_new("test"),
-            first_seq: 1,
-            last_seq: self.events.len() as u64,
-        };
+        // Batches of one name and place are one batch.
+        let ingest_node = self.events[0].queue_id.clone();
+        let label = BatchLabel { ingest_node, first_seq: 1, last_seq: self.events.len() as u64 };
         store.insert(&batch.seal(label)).await.unwrap();
     }
 }
@@ -183,10 +181,13 @@ async fn an_address_that_sends_without_a_past_and_without_a_plan_is_told() {
     // Hardly anything before: no past to speak of.
     mail_of(&store, [192, 0, 2, 5], 1..30, 20).await;
     mail_of(&store, [192, 0, 2, 5], [0], 1_500).await;
+    // Twice a month is a past; a week is none.
+    mail_of(&store, [192, 0, 2, 6], [0, 14, 28], 1_300).await;
+    mail_of(&store, [192, 0, 2, 7], 0..7, 1_300).await;
     let all = told(&with_plan(&store, "192.0.2.3"), NOW, NOW + 60).await;
     let mut cold: Vec<_> = by_rule(&all, "warmup").iter().map(|i| i.labels["ip"].clone()).collect();
     cold.sort();
-    assert_eq!(cold, ["192.0.2.2", "192.0.2.5"], "{all:#?}");
+    assert_eq!(cold, ["192.0.2.2", "192.0.2.5", "192.0.2.7"], "{all:#?}");
 }
 
 #[tokio::test]

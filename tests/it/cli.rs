@@ -17,6 +17,7 @@ fn help_names_every_command_and_version_is_told() {
         "check-config",
         "classify",
         "suppress",
+        "alerts",
         "unsubscribe-link",
         "token",
         "demo",

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 mod alert_channels;
+mod alert_digest;
 mod alert_listing;
 mod alert_signals;
 mod alerts;

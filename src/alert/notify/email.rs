@@ -4,14 +4,17 @@
 //! out-of-office answers).
 
 use crate::alert::chart::Picture;
+use crate::alert::notify::Notice;
 use crate::alert::notify::NotifyError;
 use crate::alert::notify::http::ANSWER_TIMEOUT;
-use crate::alert::notify::message::Message;
 use crate::model::with_causes;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, Mailboxes, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+
+/// Incidents of a digest that a mail lists: as many as one digest can have.
+const LISTED_MAX: usize = 500;
 
 /// A channel by mail.
 pub(super) struct Mailer {
@@ -43,8 +46,8 @@ impl Mailer {
         Ok(Self { transport: builder.timeout(Some(ANSWER_TIMEOUT)).build(), from: mailbox(from)?, to })
     }
 
-    pub(super) async fn send(&self, message: &Message) -> Result<(), NotifyError> {
-        let mail = self.write(message).map_err(|fault| NotifyError::Settings(with_causes(&fault)))?;
+    pub(super) async fn send(&self, notice: &Notice) -> Result<(), NotifyError> {
+        let mail = self.write(notice).map_err(|fault| NotifyError::Settings(with_causes(&fault)))?;
         let sent = tokio::time::timeout(2 * ANSWER_TIMEOUT, self.transport.send(mail)).await;
         match sent {
             Ok(Ok(_)) => Ok(()),
@@ -56,49 +59,53 @@ impl Mailer {
         }
     }
 
-    fn write(&self, message: &Message) -> Result<lettre::Message, lettre::error::Error> {
+    fn write(&self, notice: &Notice) -> Result<lettre::Message, lettre::error::Error> {
         let domain = self.from.email.domain();
-        let thread = format!("<{}@{domain}>", message.key());
+        let thread = format!("<{}@{domain}>", notice.key());
         let mut builder = lettre::Message::builder()
             .from(self.from.clone())
             .mailbox(lettre::message::header::To::from(self.to.clone()))
-            .subject(message.subject())
-            .message_id(Some(format!("<relaylens-{}@{domain}>", message.id)))
+            .subject(notice.subject())
+            .message_id(Some(format!("<relaylens-{}@{domain}>", notice.id())))
             .references(thread.clone())
             .in_reply_to(thread);
         let date = std::time::UNIX_EPOCH
-            + std::time::Duration::from_secs(u64::try_from(message.at.seconds()).unwrap_or_default());
+            + std::time::Duration::from_secs(u64::try_from(notice.at().seconds()).unwrap_or_default());
         builder = builder.date(date).raw_header(HeaderValue::new(
             HeaderName::new_from_ascii_str("Auto-Submitted"),
             "auto-generated".to_owned(),
         ));
-        let mut text = message.lines().join("\n") + "\n";
-        if let Some(link) = &message.link {
+        let mut text = notice.lines(LISTED_MAX).join("\n") + "\n";
+        if let Some(link) = notice.link() {
             text = format!("{text}\n{link}\n");
         }
-        let picture = Picture::of(&message.incident).and_then(|picture| picture.png());
+        let picture = match notice {
+            Notice::One(message) => Picture::of(&message.incident).and_then(|picture| picture.png()),
+            Notice::Many(_) => None,
+        };
         let plain = SinglePart::plain(text);
         let Some(png) = picture else { return builder.singlepart(plain) };
         let image = ContentType::parse("image/png").expect("a media type");
         let image = Attachment::new_inline("chart".to_owned()).body(png, image);
-        let html = MultiPart::related().singlepart(SinglePart::html(html(message))).singlepart(image);
+        let html = MultiPart::related().singlepart(SinglePart::html(html(notice))).singlepart(image);
         builder.multipart(MultiPart::alternative().singlepart(plain).multipart(html))
     }
 }
 
-fn html(message: &Message) -> String {
+fn html(notice: &Notice) -> String {
     let escaped = |text: &str| {
         text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
     };
-    let lines = message.lines();
+    let lines = notice.lines(LISTED_MAX);
     let paragraphs =
         lines.iter().map(|line| format!("<p>{}</p>\n", escaped(line))).collect::<Vec<_>>().concat();
-    let link = message.link.iter().map(|link| format!("<p><a href=\"{0}\">{0}</a></p>\n", escaped(link)));
+    let link =
+        notice.link().into_iter().map(|link| format!("<p><a href=\"{0}\">{0}</a></p>\n", escaped(link)));
     let caption = "The day before: what was measured, and the band that was expected.";
     format!(
         "<!doctype html>\n<html><body>\n<h2>{}</h2>\n<p><img src=\"cid:chart\" width=\"640\" height=\"240\" \
          alt=\"Chart of the metric\"><br><small>{caption}</small></p>\n{paragraphs}{}</body></html>\n",
-        escaped(&message.subject()),
+        escaped(&notice.subject()),
         link.collect::<String>(),
     )
 }
@@ -112,7 +119,7 @@ mod tests {
     fn mail(step: IncidentStep, state: IncidentState) -> String {
         let to = ["team@example.com".to_owned()];
         let mailer = Mailer::new("relaylens@example.com", &to, "smtp://127.0.0.1:25", None).unwrap();
-        String::from_utf8(mailer.write(&example(step, state)).unwrap().formatted()).unwrap()
+        String::from_utf8(mailer.write(&Notice::one(example(step, state))).unwrap().formatted()).unwrap()
     }
 
     #[tokio::test]

@@ -1,9 +1,10 @@
 //! What a channel says of a step of an incident: the same words for all, in the shape of none.
 
-use crate::alert::incident::{Contributor, Incident};
+use crate::alert::incident::{Contributor, Finding, Incident};
 use crate::alert::judge::{Expected, Labels};
+use crate::alert::rules::Rules;
 use crate::model::Timestamp;
-use crate::model::alert::{IncidentState, IncidentStep, Measure, Metric, Severity};
+use crate::model::alert::{IncidentState, IncidentStep, Measure, Metric};
 
 /// A message about one step of one incident.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,21 @@ impl Message {
             .map(|url| format!("{}/alerts/incidents/{:032x}", url.trim_end_matches('/'), incident.id));
         let id = format!("{:032x}-{}", incident.id, incident.seq);
         Self { incident, step, at, link, id }
+    }
+
+    /// An example, for trying channels out: its incident has ended, so that no pager stays open.
+    pub(super) fn test(now: Timestamp, external_url: Option<&str>) -> Self {
+        let rules = Rules::shipped();
+        let rule = rules.get("deferral_spike").expect("a shipped rule");
+        let labels = Labels::from([("provider".to_owned(), "example".to_owned())]);
+        let note = "This is a test of the channel. Nothing is wrong.".to_owned();
+        let finding = Finding { value: 0.42, volume: 1_000.0, note, ..Finding::default() };
+        let mut incident = Incident::begin(uuid::Uuid::new_v4().as_u128(), rule, labels, finding, now);
+        "Test".clone_into(&mut incident.title);
+        incident.state = IncidentState::Resolved;
+        incident.ended = Some(now);
+        incident.seq = 1;
+        Self::new(incident, IncidentStep::Resolved, now, external_url)
     }
 
     /// The key by which a receiver keeps the messages of one incident together.
@@ -46,6 +62,12 @@ impl Message {
             _ => incident.severity.to_string(),
         };
         format!("[{what}] {}: {}{} {value}", incident.title, self.entity(), incident.metric.words())
+    }
+
+    /// `firing: provider google, block rate 34.2 %`, as a line among others.
+    pub fn line(&self) -> String {
+        let value = written(self.incident.metric, self.incident.finding.value);
+        format!("{}: {}{} {value}", self.step, self.entity(), self.incident.metric.words())
     }
 
     /// The labels in words, with a comma behind; empty for all mail.
@@ -79,16 +101,6 @@ impl Message {
             lines.push(incident.advice.clone());
         }
         lines
-    }
-
-    /// As a colour of red, green and blue.
-    pub const fn colour(&self) -> [u8; 3] {
-        match (self.is_resolved(), self.incident.severity) {
-            (true, _) => [0x2e, 0x7d, 0x32],
-            (false, Severity::Critical) => [0xc6, 0x28, 0x28],
-            (false, Severity::Warning) => [0xe6, 0x8a, 0x00],
-            (false, Severity::Info) => [0x15, 0x65, 0xc0],
-        }
     }
 }
 
@@ -164,8 +176,6 @@ pub fn minute(at: Timestamp) -> String {
 
 #[cfg(test)]
 pub(super) fn example(step: IncidentStep, state: IncidentState) -> Message {
-    use crate::alert::incident::Finding;
-    use crate::alert::rules::Rules;
     let rule = Rules::shipped().get("deferral_spike").expect("a shipped rule").clone();
     let labels = Labels::from([("provider".to_owned(), "google".to_owned())]);
     let finding = Finding {

@@ -1,21 +1,27 @@
 //! Tells people: by mail, Slack, Teams, `PagerDuty`, Opsgenie and webhook.
 //!
 //! Way: `desk` stores a step with the channels to tell; `outbox` finds it there, and tells each until it was taken once.
-//! `message` has the words, `post` and `email` put them into the channel's shape.
+//! `parcel` says which steps become one message, and when; `message` and `digest` have the words, `post` and `email` put
+//! them into the channel's shape.
 
+mod digest;
 mod email;
 mod http;
 mod message;
 mod outbox;
+mod parcel;
 mod post;
 
+pub use digest::{Digest, Notice};
 pub use http::Poster;
 pub use message::{Message, band_words, contributor_words, labels_words, minute, written};
 pub use outbox::Outbox;
 pub use post::{SIGNATURE_HEADER, TIMESTAMP_HEADER, signature};
 
 use crate::alert::notify::email::Mailer;
+use crate::alert::notify::parcel::Pace;
 use crate::config::{Alerts, Channel, SecretFrom, Way};
+use crate::model::Timestamp;
 
 /// Where the providers' interfaces are, unless the settings name another place.
 const PAGERDUTY: &str = "https://events.pagerduty.com";
@@ -53,6 +59,7 @@ pub struct ChannelError {
 pub struct Channels {
     poster: Poster,
     external_url: Option<String>,
+    pace: Pace,
     all: Vec<(String, Sender)>,
 }
 
@@ -79,7 +86,11 @@ impl Channels {
             Ok((channel.name.clone(), sender))
         });
         let external_url = settings.external_url.clone();
-        Ok(Self { poster, external_url, all: all.collect::<Result<_, _>>()? })
+        let pace = Pace {
+            wait_s: settings.group_wait_seconds.into(),
+            interval_s: settings.group_interval_seconds.into(),
+        };
+        Ok(Self { poster, external_url, pace, all: all.collect::<Result<_, _>>()? })
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
@@ -90,21 +101,40 @@ impl Channels {
         self.external_url.as_deref()
     }
 
+    const fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Whether a channel keeps incidents of its own, which want an event each.
+    fn keeps_incidents(&self, name: &str) -> bool {
+        let sender = self.all.iter().find(|(known, _)| known == name);
+        matches!(sender, Some((_, Sender::PagerDuty { .. } | Sender::Opsgenie { .. })))
+    }
+
+    /// Sends an example, at once and without the outbox.
+    ///
+    /// # Errors
+    ///
+    /// [`NotifyError`], with what the channel said.
+    pub async fn test(&self, name: &str, now: Timestamp) -> Result<(), NotifyError> {
+        self.send(name, &Notice::one(Message::test(now, self.external_url()))).await
+    }
+
     /// Tells one channel.
     ///
     /// # Errors
     ///
     /// [`NotifyError`].
-    pub async fn send(&self, name: &str, message: &Message) -> Result<(), NotifyError> {
+    pub async fn send(&self, name: &str, notice: &Notice) -> Result<(), NotifyError> {
         let (_, sender) = self.all.iter().find(|(known, _)| known == name).ok_or(NotifyError::NoChannel)?;
         let post = match sender {
-            Sender::Email(mailer) => return mailer.send(message).await,
-            Sender::Slack { url } => post::slack(url, message),
-            Sender::Teams { url } => post::teams(url, message),
-            Sender::PagerDuty { key, endpoint } => post::pagerduty(endpoint, key, message),
-            Sender::Opsgenie { key, endpoint } => post::opsgenie(endpoint, key, message),
+            Sender::Email(mailer) => return mailer.send(notice).await,
+            Sender::Slack { url } => post::slack(url, notice),
+            Sender::Teams { url } => post::teams(url, notice),
+            Sender::PagerDuty { key, endpoint } => post::pagerduty(endpoint, key, notice),
+            Sender::Opsgenie { key, endpoint } => post::opsgenie(endpoint, key, notice),
             Sender::Webhook { url, key } => {
-                post::webhook(url, name, key.as_deref(), message, message.at.seconds())
+                post::webhook(url, name, key.as_deref(), notice, notice.at().seconds())
             }
         };
         self.poster.send(post).await

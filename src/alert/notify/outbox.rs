@@ -4,16 +4,18 @@
 //! it went. Nothing waits in memory: after a crash the store says what is left to do. When the process dies between a
 //! channel's yes and the note of it, the message goes out once more, with the same id.
 //!
-//! No storm: of several steps of one incident that wait, only the newest goes out; a channel that is down is tried ever
-//! more rarely, and gets a bounded number of messages in a minute.
+//! No storm: incidents of one rule wait for each other and become one message (`parcel`); of several steps of one incident
+//! that wait, only the newest goes out; a channel that is down is tried ever more rarely, and gets a bounded number of
+//! messages in a minute.
 
 use crate::alert::incident::Incident;
-use crate::alert::notify::{Channels, Message};
+use crate::alert::notify::parcel::{Due, Parcel, by_rule, is_time, paged, together};
+use crate::alert::notify::{Channels, Digest, Message, Notice};
 use crate::model::Timestamp;
 use crate::model::alert::{DeliveryState, IncidentStep};
-use crate::store::query::{DeliveryAttempt, StepToTell};
-use crate::store::{DeliveryRow, Store, StoreError};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use crate::store::query::{DeliveryAttempt, StepToTell, ToldIncident};
+use crate::store::{DeliveryRow, Store, StoreError, SummaryRow};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify, watch};
@@ -56,13 +58,6 @@ struct State {
     recent: HashMap<String, VecDeque<Timestamp>>,
 }
 
-/// A step that a channel is to be told of now.
-struct Due {
-    step: StepToTell,
-    /// Attempts so far.
-    attempts: u16,
-}
-
 impl Outbox {
     pub fn new(store: Store, channels: Arc<Channels>, wake: Arc<Notify>) -> Self {
         Self { store, channels, wake, state: Mutex::default() }
@@ -98,25 +93,57 @@ impl Outbox {
         let attempts = self.store.delivery_attempts(since, ATTEMPTS_MAX).await?;
         let (due, over) = sort(&steps, &attempts, now);
         self.store.insert_deliveries(&over).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let parcels = self.pack(due, now).await?;
         let State { unnoted, recent } = &mut *state;
-        let told = due.into_iter().map(|(channel, due)| {
+        let told = parcels.into_iter().map(|(channel, parcels)| {
             let free = free_places(recent.entry(channel.clone()).or_default(), now);
-            self.tell(channel, due, free, now)
+            self.tell(channel, parcels, free, now)
         });
         let mut sent = 0;
-        for (channel, rows) in futures_util::future::join_all(told).await {
+        for Told { channel, messages, rows } in futures_util::future::join_all(told).await {
+            sent += messages;
+            recent.entry(channel.clone()).or_default().extend(std::iter::repeat_n(now, messages));
             for row in rows {
-                if row.state == DeliveryState::Sent {
-                    sent += 1;
-                    recent.entry(channel.clone()).or_default().push_back(now);
-                }
-                if let Err(error) = self.store.insert_deliveries(std::slice::from_ref(&row)).await {
-                    tracing::warn!(%error, channel, "a delivery could not be noted; it is noted later");
-                    unnoted.insert((format!("{:032x}", row.incident_id), row.seq, channel.clone()), row);
-                }
+                unnoted.insert((format!("{:032x}", row.incident_id), row.seq, channel.clone()), row);
             }
         }
         Ok(sent)
+    }
+
+    /// What of the steps that are due is sent now, by channel.
+    async fn pack(
+        &self,
+        due: BTreeMap<String, Vec<Due>>,
+        now: Timestamp,
+    ) -> Result<Vec<(String, Vec<Parcel>)>, StoreError> {
+        let pace = self.channels.pace();
+        let lately = self.store.told_lately(now.seconds() - pace.interval_s).await?;
+        let told = if due.keys().any(|channel| self.channels.keeps_incidents(channel)) {
+            let ids: BTreeSet<&str> = due.values().flatten().map(|step| step.incident_id.as_str()).collect();
+            self.store.told_incidents(&ids.into_iter().collect::<Vec<_>>()).await?
+        } else {
+            Vec::new()
+        };
+        let mut all = Vec::new();
+        for (channel, due) in due {
+            let mut parcels = Vec::new();
+            for (rule, due) in by_rule(due) {
+                let is_it = |of_channel: &str, of_rule: &str| of_channel == channel && of_rule == rule;
+                let last = lately.iter().find(|told| is_it(&told.channel, &told.rule)).map(|told| told.at_us);
+                if !is_time(&due, last, pace, now) {
+                    continue;
+                }
+                let known: Vec<&ToldIncident> =
+                    told.iter().filter(|told| is_it(&told.channel, &told.rule)).collect();
+                let keeps = self.channels.keeps_incidents(&channel);
+                parcels.extend(if keeps { paged(due, &known) } else { together(due) });
+            }
+            all.push((channel, parcels));
+        }
+        Ok(all)
     }
 
     /// What went out without a note is noted before anything else goes out.
@@ -127,48 +154,77 @@ impl Outbox {
         Ok(())
     }
 
-    /// Tells one channel, a message after the other; the first fault of the channel itself ends it.
-    async fn tell(
-        &self,
-        channel: String,
-        due: Vec<Due>,
-        free: usize,
-        now: Timestamp,
-    ) -> (String, Vec<DeliveryRow>) {
-        let mut rows = Vec::new();
-        for Due { step, attempts } in due.into_iter().take(free) {
-            let (Ok(incident), Some(kind)) =
-                (serde_json::from_str::<Incident>(&step.body), IncidentStep::from_name(&step.step))
-            else {
-                tracing::error!(
-                    incident = step.incident_id,
-                    "a stored incident cannot be read; nobody is told of it"
-                );
-                rows.extend(row(
-                    &step,
-                    &channel,
-                    attempts + 1,
-                    now,
-                    DeliveryState::GivenUp,
-                    "cannot be read",
-                ));
-                continue;
-            };
-            let message = Message::new(incident, kind, Timestamp(step.at_us), self.channels.external_url());
-            match self.channels.send(&channel, &message).await {
-                Ok(()) => rows.extend(row(&step, &channel, attempts + 1, now, DeliveryState::Sent, "")),
+    /// Tells one channel, a message after the other; the first fault of the channel itself ends it. Each is noted at once.
+    async fn tell(&self, channel: String, parcels: Vec<Parcel>, free: usize, now: Timestamp) -> Told {
+        let mut told = Told { channel, messages: 0, rows: Vec::new() };
+        for parcel in parcels.into_iter().take(free) {
+            let channel = told.channel.as_str();
+            if let Err(error) = self.note_summary(channel, &parcel, now).await {
+                tracing::warn!(%error, channel, "a summary could not be noted; it is told later");
+                break;
+            }
+            let sent = self.channels.send(channel, &self.notice(&parcel)).await;
+            let (state, said) = match &sent {
+                Ok(()) => (DeliveryState::Sent, String::new()),
                 Err(error) => {
                     tracing::warn!(channel, %error, "a channel could not be told; it is tried again");
-                    let said = error.to_string();
-                    rows.extend(row(&step, &channel, attempts + 1, now, DeliveryState::Failed, &said));
-                    if error.is_of_the_channel() {
-                        break;
-                    }
+                    (DeliveryState::Failed, error.to_string())
                 }
+            };
+            let row = |due: &Due| {
+                let place = Step { incident_id: &due.incident_id, seq: due.incident.seq };
+                row(place, channel, due.attempts + 1, now, state, &said)
+            };
+            let rows: Vec<DeliveryRow> = parcel.steps().iter().filter_map(row).collect();
+            if let Err(error) = self.store.insert_deliveries(&rows).await {
+                tracing::warn!(%error, channel, "a delivery could not be noted; it is noted later");
+                told.rows.extend(rows);
+            }
+            told.messages += usize::from(sent.is_ok());
+            if sent.is_err_and(|error| error.is_of_the_channel()) {
+                break;
             }
         }
-        (channel, rows)
+        told
     }
+
+    /// Notes who is told of in a summary, before it goes out: the end must find its way there.
+    async fn note_summary(&self, channel: &str, parcel: &Parcel, now: Timestamp) -> Result<(), StoreError> {
+        let Parcel::Summary { steps, .. } = parcel else { return Ok(()) };
+        let row = |due: &Due| SummaryRow {
+            incident_id: due.incident.id,
+            channel: channel.to_owned(),
+            rule: due.incident.rule.clone(),
+            at: now,
+        };
+        self.store.insert_summaries(&steps.iter().map(row).collect::<Vec<_>>()).await
+    }
+
+    fn notice(&self, parcel: &Parcel) -> Notice {
+        let url = self.channels.external_url();
+        let message = |due: &Due| Message::new(due.incident.clone(), due.step, due.at, url);
+        let messages = |steps: &[Due]| steps.iter().map(message).collect();
+        match parcel {
+            Parcel::Alone(due) => Notice::one(message(due)),
+            Parcel::Together(steps) => Notice::Many(Digest::together(messages(steps), url)),
+            Parcel::Summary { steps, open } => Notice::Many(Digest::summary(messages(steps), *open, url)),
+        }
+    }
+}
+
+/// What became of a channel's parcels.
+struct Told {
+    channel: String,
+    messages: usize,
+    /// Notes that the store did not take.
+    rows: Vec<DeliveryRow>,
+}
+
+/// Which step of which incident.
+#[derive(Clone, Copy)]
+struct Step<'s> {
+    incident_id: &'s str,
+    seq: u32,
 }
 
 /// How many more messages a channel may get now.
@@ -178,7 +234,7 @@ fn free_places(recent: &mut VecDeque<Timestamp>, now: Timestamp) -> usize {
 }
 
 fn row(
-    step: &StepToTell,
+    step: Step<'_>,
     channel: &str,
     attempt: u16,
     now: Timestamp,
@@ -215,31 +271,57 @@ fn sort(
     }
     let (mut due, mut over) = (BTreeMap::<String, Vec<Due>>::new(), Vec::new());
     for step in steps {
+        let place = Step { incident_id: &step.incident_id, seq: step.seq };
         for channel in &step.channels {
             let last = known.get(&(step.incident_id.as_str(), step.seq, channel.as_str()));
             let attempts = last.map_or(0, |last| last.attempt);
             if last.is_some_and(|last| last.state != DeliveryState::Failed.name()) {
                 continue;
             }
+            let mut end =
+                |state, error: &str| over.extend(row(place, channel, attempts + 1, now, state, error));
             let is_newest = newest[&(step.incident_id.as_str(), channel.as_str())] == step.seq;
             if !is_newest {
-                over.extend(row(step, channel, attempts + 1, now, DeliveryState::Superseded, ""));
+                end(DeliveryState::Superseded, "");
             } else if now.0 - step.at_us > GIVE_UP_S * 1_000_000 {
-                let error = last.map_or("", |last| last.error.as_str());
-                over.extend(row(step, channel, attempts + 1, now, DeliveryState::GivenUp, error));
+                end(DeliveryState::GivenUp, last.map_or("", |last| last.error.as_str()));
             } else if last.is_none_or(|last| last.next_us <= now.0) {
-                due.entry(channel.clone()).or_default().push(Due { step: step.clone(), attempts });
+                match read(step, attempts) {
+                    Some(step) => due.entry(channel.clone()).or_default().push(step),
+                    None => end(DeliveryState::GivenUp, "cannot be read"),
+                }
             }
         }
     }
     (due, over)
 }
 
+/// A step as it was stored; `None` when it cannot be read, which is told in the log.
+fn read(step: &StepToTell, attempts: u16) -> Option<Due> {
+    let incident = serde_json::from_str::<Incident>(&step.body)
+        .inspect_err(|error| {
+            tracing::error!(%error, incident = step.incident_id, "a stored incident cannot be read; nobody is told");
+        })
+        .ok()?;
+    Some(Due {
+        incident_id: step.incident_id.clone(),
+        incident,
+        step: IncidentStep::from_name(&step.step)?,
+        at: Timestamp(step.at_us),
+        attempts,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::alert::IncidentState;
 
     const ID: &str = "00000000-0000-0000-0000-000000000001";
+
+    fn incident() -> Incident {
+        crate::alert::notify::message::example(IncidentStep::Firing, IncidentState::Firing).incident
+    }
 
     fn step(seq: u32, at: i64) -> StepToTell {
         StepToTell {
@@ -247,8 +329,9 @@ mod tests {
             seq,
             at_us: at * 1_000_000,
             step: "firing".to_owned(),
+            rule: "deferral_spike".to_owned(),
             channels: vec!["team".to_owned()],
-            body: String::new(),
+            body: serde_json::to_string(&Incident { seq, ..incident() }).unwrap(),
         }
     }
 
@@ -272,7 +355,7 @@ mod tests {
         now: i64,
     ) -> (Vec<u32>, Vec<(u32, DeliveryState)>) {
         let (due, over) = sort(steps, attempts, Timestamp::from_seconds(now));
-        let due = due.into_values().flatten().map(|due| due.step.seq).collect();
+        let due = due.into_values().flatten().map(|due| due.incident.seq).collect();
         (due, over.into_iter().map(|row| (row.seq, row.state)).collect())
     }
 
@@ -304,7 +387,10 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_quarter_of_an_hour() {
         let pause = |n| {
-            row(&step(1, 0), "team", n, Timestamp(0), DeliveryState::Failed, "").unwrap().next_at.seconds()
+            row(Step { incident_id: ID, seq: 1 }, "team", n, Timestamp(0), DeliveryState::Failed, "")
+                .unwrap()
+                .next_at
+                .seconds()
         };
         assert_eq!([1, 2, 3, 7, 60].map(pause), [15, 30, 60, 900, 900]);
     }

@@ -2,7 +2,7 @@
 
 use crate::app::{Handover, LocalApi};
 use crate::cli::Common;
-use crate::cli::remote::Remote;
+use crate::cli::remote::{Remote, well};
 use anyhow::Context;
 use axum::body::Body;
 use axum::http::{Method, Request, Response};
@@ -53,18 +53,7 @@ impl Api {
             Self::Remote(remote) => remote.send(method, path, body).await?,
             Self::Local(local) => local.send(Request::builder().method(method).uri(path).body(body)?).await,
         };
-        if answer.status().is_success() {
-            return Ok(answer);
-        }
-        let status = answer.status();
-        let bytes = answer.into_body().collect().await?.to_bytes();
-        let told: Option<Value> = serde_json::from_slice(&bytes).ok();
-        let message = told.as_ref().and_then(|told| told["error"]["message"].as_str());
-        let text = String::from_utf8_lossy(&bytes);
-        anyhow::bail!(
-            "{}",
-            message.map_or_else(|| format!("{status}: {}", text.trim_end()), ToOwned::to_owned)
-        )
+        well(answer).await
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {

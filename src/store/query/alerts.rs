@@ -30,8 +30,28 @@ pub struct StepToTell {
     pub seq: u32,
     pub at_us: i64,
     pub step: String,
+    pub rule: String,
     pub channels: Vec<String>,
     pub body: String,
+}
+
+/// When a channel was last told of incidents of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
+pub struct ToldLately {
+    pub channel: String,
+    pub rule: String,
+    pub at_us: i64,
+}
+
+/// An incident that a channel was told of.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
+pub struct ToldIncident {
+    pub channel: String,
+    pub incident_id: String,
+    pub rule: String,
+    pub is_open: bool,
+    /// In the summary of its rule, not by itself.
+    pub is_summed: bool,
 }
 
 /// The newest attempt to tell a channel of a step.
@@ -101,7 +121,7 @@ impl Store {
             .await
     }
 
-    /// Steps since a time of which channels are to be told, oldest first.
+    /// Steps since a time of which a channel is still to be told, oldest first.
     ///
     /// # Errors
     ///
@@ -109,6 +129,32 @@ impl Store {
     pub async fn steps_to_tell(&self, since_unix: i64) -> Result<Vec<StepToTell>, StoreError> {
         self.ask("steps_to_tell", &Sql::of(include_str!("steps_to_tell.sql")))
             .param("since_unix", since_unix.max(0))
+            .param("limit", DELIVERIES_MAX)
+            .rows()
+            .await
+    }
+
+    /// When each channel was told of each rule, of those told since a time.
+    ///
+    /// # Errors
+    ///
+    /// When `ClickHouse` refuses or cannot be reached.
+    pub async fn told_lately(&self, since_unix: i64) -> Result<Vec<ToldLately>, StoreError> {
+        self.ask("told_lately", &Sql::of(include_str!("told_lately.sql")))
+            .param("since_unix", since_unix.max(0))
+            .param("limit", DELIVERIES_MAX)
+            .rows()
+            .await
+    }
+
+    /// What channels were told of: the incidents that still fire, and those of some ids.
+    ///
+    /// # Errors
+    ///
+    /// When `ClickHouse` refuses or cannot be reached.
+    pub async fn told_incidents(&self, ids: &[&str]) -> Result<Vec<ToldIncident>, StoreError> {
+        self.ask("told_incidents", &Sql::of(include_str!("told_incidents.sql")))
+            .param("ids", ids)
             .param("limit", DELIVERIES_MAX)
             .rows()
             .await

@@ -1,11 +1,12 @@
--- One row is one sending address with mail in a half-open range, and in hardly any of the stretches of the same length
--- before it: `warm` counts those with at least a tenth of its mail. Most mail first. None while the store itself knows
--- no such past: every address would be new.
+-- One row is one sending address with mail in a half-open range that has no past: `age` is how many stretches of the same
+-- length ago there was first a tenth as much mail. Most mail first. None while the store itself knows no such past:
+-- every address would be new.
 SELECT
-    address, messages, arrayCount(sent -> sent * 10 >= messages, befores) AS warm
+    address, messages,
+    arrayReduce('max', arrayMap(before -> if(before.2 * 10 >= messages, before.1, 0), befores)) AS age
 FROM
 (
-    SELECT address, sumIf(sent, stretch = 0) AS messages, groupArrayIf(sent, stretch > 0) AS befores
+    SELECT address, sumIf(sent, stretch = 0) AS messages, groupArrayIf((stretch, sent), stretch > 0) AS befores
     FROM
     (
         SELECT
@@ -19,7 +20,7 @@ FROM
     )
     GROUP BY address
 )
-WHERE messages > 0 AND warm < {warm:UInt32}
+WHERE messages > 0 AND age < {age:Int64}
   AND (SELECT min(hour) FROM values_hour WHERE dimension = '') <= toDateTime({back_unix:Int64}) + INTERVAL 1 DAY
 ORDER BY messages DESC, address
 LIMIT {limit:UInt32}

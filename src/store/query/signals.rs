@@ -26,8 +26,8 @@ const DNS_SEEN_S: i64 = 8 * 86_400;
 /// forget (M3AAWG's and SendGrid's advice on warm-up).
 const PAST_STRETCHES: i64 = 30;
 
-/// An address is warm when it had mail in as many of them: the shortest public schedules take a week.
-const WARM_STRETCHES: u32 = 7;
+/// An address is warm when it has sent for as many of them, if only once a week: public schedules take two weeks or more.
+const WARM_STRETCHES: i64 = 14;
 
 /// A subject that a list of the first tier lists, as news.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
@@ -88,8 +88,8 @@ pub struct Queue {
 pub struct ColdAddress {
     pub address: String,
     pub messages: u64,
-    /// Of the 30 stretches before, those with a tenth as much mail.
-    pub warm: u32,
+    /// How many stretches of the range's length ago there was first a tenth as much mail; 0 when there was none.
+    pub age: i64,
 }
 
 impl Store {
@@ -165,7 +165,7 @@ impl Store {
             .param("to_unix", range.to_unix)
             .param("back_unix", (range.from_unix - PAST_STRETCHES * window_s).max(0))
             .param("window_s", window_s)
-            .param("warm", WARM_STRETCHES)
+            .param("age", WARM_STRETCHES)
             .param("limit", ROWS_MAX)
             .rows()
             .await?;

@@ -10,7 +10,7 @@ use crate::web::{SharedSite, Site};
 use axum::body::Bytes;
 use axum::extract::RawQuery;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ const ROWS_MAX: u32 = 1_000;
 pub(super) fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/alerts", get(open))
+        .route("/alerts/test-channel", post(test_channel))
         .route("/incidents", get(incidents))
         .route("/annotations", get(annotations).post(annotate))
 }
@@ -36,6 +37,29 @@ struct OpenAnswer {
 async fn open(site: SharedSite) -> Json<OpenAnswer> {
     let board = site.alerts().board();
     Json(OpenAnswer { evaluated_unix: board.at.map(Timestamp::seconds), rows: board.open.clone() })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TestAsked {
+    channel: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Tested {
+    channel: String,
+    is_taken: bool,
+}
+
+/// `POST` with `{"channel": NAME}`: sends the channel an example. What it says against it is the error.
+async fn test_channel(site: SharedSite, body: Bytes) -> Result<Json<Tested>, ApiError> {
+    let refused = |text: String| ApiError::from(PageError::Refused(text));
+    let TestAsked { channel } =
+        serde_json::from_slice(&body).map_err(|fault| refused(format!("name a channel: {fault}")))?;
+    let now = Timestamp::from_seconds(site.now_unix());
+    let sent = site.alerts().test_channel(&channel, now).await;
+    sent.map_err(|error| refused(format!("channel `{channel}`: {error}")))?;
+    Ok(Json(Tested { channel, is_taken: true }))
 }
 
 #[derive(Debug, Serialize)]

@@ -31,6 +31,9 @@ pub struct Alerts {
     /// Any number; another one gives other scenarios.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How many seeds, from `--seed` on. Of several, mean and worst are told, too.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    seeds: u16,
     /// Scenarios of each kind; there are twelve kinds.
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=100))]
     each: u16,
@@ -192,20 +195,64 @@ pub(super) fn run(asked: &Alerts, config: &Config) -> anyhow::Result<()> {
     })
 }
 
+/// What the shipped rules and the plain thresholds did.
+#[derive(Debug, Clone, Copy, Default)]
+struct Both {
+    rules: Score,
+    plain: Score,
+}
+
+impl std::ops::AddAssign for Both {
+    fn add_assign(&mut self, other: Self) {
+        self.rules += other.rules;
+        self.plain += other.plain;
+    }
+}
+
 async fn scenarios(asked: &Alerts) -> anyhow::Result<()> {
-    let mut out = std::io::stdout();
     let plain = Rules::of(PLAIN)?;
-    let (mut all_rules, mut all_plain) = (Score::default(), Score::default());
+    let mut kinds = [Both::default(); KINDS.len()];
+    let mut seeds = Vec::new();
+    for seed in asked.seed..asked.seed.saturating_add(asked.seeds.into()) {
+        let mut all = Both::default();
+        for ((index, kind), sum) in (0_u64..).zip(&KINDS).zip(&mut kinds) {
+            let both = of_kind(kind, index, seed, asked.each, &plain).await;
+            *sum += both;
+            all += both.of_faults(kind);
+        }
+        seeds.push((seed, all));
+    }
+    table(&kinds)?;
+    Ok(summary(&seeds)?)
+}
+
+async fn of_kind(kind: &Kind, index: u64, seed: u64, each: u16, plain: &Rules) -> Both {
+    let mut both = Both::default();
+    for number in 0..u64::from(each) {
+        let seed = seed.wrapping_mul(1_000_003) + index * 1_009 + number;
+        both +=
+            Both { rules: watch(kind, seed, number).await, plain: compare(kind, seed, number, plain).await };
+    }
+    both
+}
+
+impl Both {
+    /// Scenarios without a fault cannot be told: only their false incidents count.
+    fn of_faults(self, kind: &Kind) -> Self {
+        if !kind.told_by.is_empty() {
+            return self;
+        }
+        let falsely = |score: Score| Score { scenarios: 0, told: 0, ..score };
+        Self { rules: falsely(self.rules), plain: falsely(self.plain) }
+    }
+}
+
+fn table(kinds: &[Both]) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
     writeln!(out, "{:<40} {:>9}  {:>17}  {:>17}", "scenario", "number", "rules", "plain thresholds")?;
     writeln!(out, "{:<40} {:>9}  {:>8} {:>8}  {:>8} {:>8}", "", "", "told", "false", "told", "false")?;
-    for (index, kind) in (0_u64..).zip(&KINDS) {
-        let (mut by_rules, mut by_plain) = (Score::default(), Score::default());
-        for number in 0..u64::from(asked.each) {
-            let seed = asked.seed.wrapping_mul(1_000_003) + index * 1_009 + number;
-            by_rules += watch(kind, seed, number).await;
-            by_plain += compare(kind, seed, number, &plain).await;
-        }
-        let told = |score: Score| {
+    for (kind, Both { rules, plain }) in KINDS.iter().zip(kinds) {
+        let told = |score: &Score| {
             if kind.told_by.is_empty() {
                 "-".to_owned()
             } else {
@@ -216,35 +263,79 @@ async fn scenarios(asked: &Alerts) -> anyhow::Result<()> {
             out,
             "{:<40} {:>9}  {:>8} {:>8}  {:>8} {:>8}",
             kind.name,
-            by_rules.scenarios,
-            told(by_rules),
-            by_rules.wrong,
-            told(by_plain),
-            by_plain.wrong
+            rules.scenarios,
+            told(rules),
+            rules.wrong,
+            told(plain),
+            plain.wrong
         )?;
-        if !kind.told_by.is_empty() {
-            all_rules.told += by_rules.told;
-            all_plain.told += by_plain.told;
-            all_rules.scenarios += by_rules.scenarios;
-            all_plain.scenarios += by_plain.scenarios;
-        }
-        all_rules += Score { scenarios: 0, told: 0, ..by_rules };
-        all_plain += Score { scenarios: 0, told: 0, ..by_plain };
     }
-    for (name, score) in [("rules", all_rules), ("plain thresholds", all_plain)] {
+    Ok(())
+}
+
+impl Score {
+    fn recall(&self) -> f64 {
+        percent(self.told, self.scenarios)
+    }
+
+    fn precision(&self) -> f64 {
+        percent(self.right, self.right + self.wrong)
+    }
+}
+
+fn summary(seeds: &[(u64, Both)]) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    if seeds.len() > 1 {
+        for (seed, Both { rules, plain }) in seeds {
+            writeln!(
+                out,
+                "seed {seed}: rules recall {:.1} %, precision {:.1} %; plain thresholds {:.1} %, {:.1} %",
+                rules.recall(),
+                rules.precision(),
+                plain.recall(),
+                plain.precision()
+            )?;
+        }
+    }
+    let ways: [(&str, fn(&Both) -> &Score); 2] =
+        [("rules", |both| &both.rules), ("plain thresholds", |both| &both.plain)];
+    for (name, of) in ways {
+        let mut score = Score::default();
+        seeds.iter().for_each(|(_, both)| score += *of(both));
         writeln!(
             out,
             "{name}: recall {:.1} % ({} of {} faults told within {IN_TIME} evaluations), precision {:.1} % ({} of {} \
              incidents were the fault's)",
-            percent(score.told, score.scenarios),
+            score.recall(),
             score.told,
             score.scenarios,
-            percent(score.right, score.right + score.wrong),
+            score.precision(),
             score.right,
             score.right + score.wrong,
         )?;
+        if seeds.len() > 1 {
+            let (recall, precision) =
+                (spread(seeds, |b| of(b).recall()), spread(seeds, |b| of(b).precision()));
+            writeln!(
+                out,
+                "{name}, over {} seeds: recall mean {:.1} %, worst {:.1} %; precision mean {:.1} %, worst {:.1} %",
+                seeds.len(),
+                recall.0,
+                recall.1,
+                precision.0,
+                precision.1
+            )?;
+        }
     }
     Ok(())
+}
+
+/// Mean and worst of a figure over the seeds.
+#[expect(clippy::cast_precision_loss, reason = "some hundred seeds")]
+fn spread(seeds: &[(u64, Both)], of: impl Fn(&Both) -> f64) -> (f64, f64) {
+    let values = seeds.iter().map(|(_, both)| of(both));
+    let worst = values.clone().fold(f64::INFINITY, f64::min);
+    (values.sum::<f64>() / seeds.len() as f64, worst)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "some hundred scenarios")]
