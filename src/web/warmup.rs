@@ -151,8 +151,11 @@ fn status(plan: &WarmupPlan, course: &Course, sent_within_hour: u64, now_unix: i
         sent_within_stage: sent,
         hourly_limit,
         sent_within_hour,
-        remaining: (!course.is_done)
-            .then_some(if today < plan.begin_day { 0 } else { left_today.min(left_this_hour) }),
+        remaining: (!course.is_done).then_some(if today < plan.begin_day {
+            0
+        } else {
+            left_today.min(left_this_hour)
+        }),
         stage_history: course.days.iter().rev().map(told).collect(),
         state: match (course.is_done, today < plan.begin_day) {
             (true, _) => "done",

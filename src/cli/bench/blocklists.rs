@@ -110,15 +110,16 @@ fn address(number: u32) -> IpAddr {
 }
 
 fn lists(count: u16) -> anyhow::Result<Vec<BlockList>> {
-    let text: String = (0..count)
-        .map(|number| {
-            format!(
-                "[[list]]\nname = \"bench{number}\"\ntitle = \"bench{number}\"\nzone = \"l{number}.{ZONE}\"\n\
-                 asks = [\"ip4\"]\ntier = 1\nasked = \"always\"\nsource = \"this bench\"\n\
-                 codes = [{{ match = \"127.0.0.2\", name = \"spam\" }}]\n"
-            )
-        })
-        .collect();
+    let list = |number: u16| {
+        [
+            "[[list]]",
+            &format!("name = \"bench{number}\"\ntitle = \"bench{number}\"\nzone = \"l{number}.{ZONE}\""),
+            "asks = [\"ip4\"]\ntier = 1\nasked = \"always\"\nsource = \"this bench\"",
+            "codes = [{ match = \"127.0.0.2\", name = \"spam\" }]\n",
+        ]
+        .join("\n")
+    };
+    let text = (0..count).map(list).collect::<Vec<_>>().join("\n");
     let registry = Registry::with_overlay(&text).context("the lists of the bench")?;
     Ok(registry.lists.into_iter().filter(|list| list.zone.ends_with(ZONE)).collect())
 }

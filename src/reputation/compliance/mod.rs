@@ -158,11 +158,11 @@ impl Codes<'_> {
             return rule;
         }
         let names = |code: &str| code.split_once('.').is_some_and(|(_, rest)| endings.contains(&rest));
-        let mut named: Vec<&Refusal> =
+        let mut told: Vec<&Refusal> =
             self.refusals.iter().filter(|refusal| names(&refusal.enhanced_code)).collect();
-        named.sort_by_key(|refusal| std::cmp::Reverse(refusal.count));
-        let Some(first) = named.first() else { return rule };
-        let count: u64 = named.iter().map(|refusal| refusal.count).sum();
+        told.sort_by_key(|refusal| std::cmp::Reverse(refusal.count));
+        let Some(first) = told.first() else { return rule };
+        let count: u64 = told.iter().map(|refusal| refusal.count).sum();
         let evidence = format!(
             "{} did not take {count} messages or attempts for this, such as with {}: {}",
             self.receiver.title(),

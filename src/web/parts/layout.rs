@@ -79,7 +79,7 @@ impl NavPage {
             Self::Audit => "Audit log",
             Self::Dmarc => "DMARC",
             Self::Tls => "TLS",
-            Self::Reputation => "Addresses and domains",
+            Self::Reputation => "IPs and domains",
             Self::Blocklists => "Blocklists",
             Self::Dns => "Authentication and DNS",
             Self::Compliance => "Receivers' rules",

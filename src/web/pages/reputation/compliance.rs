@@ -266,6 +266,7 @@ fn rule_table(receiver: Receiver, rules: &[Rule]) -> Table {
     };
     let columns = vec![Column::text("Rule"), Column::text("Kept"), Column::text("By what is known")];
     Table::new(format!("Rules of {}", receiver.title()), columns, rules.iter().map(row).collect(), "")
+        .stacking()
 }
 
 #[cfg(test)]

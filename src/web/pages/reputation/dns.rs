@@ -149,6 +149,7 @@ fn finding_table(rows: &[DnsFindingRow]) -> Table {
         rows.into_iter().map(row).collect(),
         "This subject was not looked at in the last days.",
     )
+    .stacking()
 }
 
 fn change_table(params: &Params, rows: &[DnsChangeRow]) -> Table {
@@ -185,10 +186,11 @@ fn change_table(params: &Params, rows: &[DnsChangeRow]) -> Table {
 }
 
 fn branches(node: &SpfNode, depth: usize, into: &mut Vec<Branch>) {
+    let questions = if node.lookups == 1 { "question" } else { "questions" };
     let costs = match (node.lookups, node.voids) {
         (0, 0) => String::new(),
-        (lookups, 0) => format!("{lookups} questions"),
-        (lookups, voids) => format!("{lookups} questions, {voids} without an answer"),
+        (lookups, 0) => format!("{lookups} {questions}"),
+        (lookups, voids) => format!("{lookups} {questions}, {voids} without an answer"),
     };
     into.push(Branch {
         depth: depth.min(12),

@@ -3,6 +3,7 @@
 use crate::reputation::warmup::{Course, DayTold, Step};
 use crate::web::SharedSite;
 use crate::web::error::PageError;
+use crate::web::format;
 use crate::web::pages::reputation::tabs;
 use crate::web::params::Params;
 use crate::web::parts::{Cell, Column, Layout, NavPage, Row, Tab, Table};
@@ -59,7 +60,7 @@ fn plan_table(told: &[(Course, WarmupStatus)]) -> Table {
             Cell::text(name(status)).sub(format!("since {}", &status.plan_started_at[..10])),
             Cell::text(status.state).reasons(&status.reasons),
             Cell::figure(format!("{} of {}", status.stage, status.total_stages)),
-            Cell::count(status.stage_limit),
+            Cell::count(status.stage_limit).sub(format!("{} an hour", format::count(status.hourly_limit))),
             Cell::count(status.sent_within_stage)
                 .bar(status.sent_within_stage, status.stage_limit, "sent")
                 .tone(if is_over { "warn" } else { "" }),
@@ -110,7 +111,6 @@ fn day_table(course: &Course) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::format;
 
     #[test]
     fn without_a_plan_the_page_says_how_to_make_one() {
