@@ -122,7 +122,12 @@ fn of_door(door: SourceDoor, status: &DoorStatus) -> SourceDoor {
 fn of_tail(door: SourceDoor, status: &TailStatus) -> SourceDoor {
     let state = status.get();
     let is_up = state.fault.is_none();
-    let doing = if is_up { "following" } else { "waiting" };
+    let doing = match (is_up, state.last_read) {
+        (true, Some(_)) => "following",
+        // The file may not be there yet, which is no fault.
+        (true, None) => "waiting for its next line",
+        (false, _) => "waiting",
+    };
     let last_taken_unix = state.last_read.map(Timestamp::seconds);
     let door = SourceDoor { doing: doing.to_owned(), is_up: Some(is_up), last_taken_unix, ..door };
     with_fault(door, state.last_fault)

@@ -303,7 +303,9 @@ impl Reading {
             None if self.is_half_full() => self.room.take_all_but(&BTreeSet::new()),
             None => self.room.take_due(clock),
         };
-        late.into_iter().for_each(|item| draft.hold_late(item));
+        for item in late {
+            draft.hold_late(item);
+        }
     }
 
     /// Whether nothing more may wait: what waits keeps all that came in since in the spool, which must not become full

@@ -154,7 +154,7 @@ mod tests {
     use crate::pipeline::draft::HeldEvent;
     use crate::spool::Entry;
 
-    const WAIT: Duration = Duration::from_secs(120);
+    const WAIT: Duration = Duration::from_mins(2);
     const BEGIN_S: i64 = 1_795_000_000;
 
     fn at(seconds: i64) -> Timestamp {

@@ -79,13 +79,12 @@ async fn sign(State(signer): State<Arc<Signer>>, body: Bytes) -> Result<Response
         let told = format!("{} items are too many; send at most {ITEMS_MAX} at once.", asked.len());
         return Err(PageError::Bad(told).into());
     }
-    let signed: Result<Vec<Signed>, PageError> = (1..)
-        .zip(&asked)
-        .map(|(number, item)| {
-            signer.sign(item).map_err(|error| PageError::Bad(format!("Item {number}: {error}")))
-        })
-        .collect();
-    Ok(Json(signed?).into_response())
+    let mut answers = Vec::with_capacity(asked.len());
+    for (number, item) in (1..).zip(&asked) {
+        let told = |error| PageError::Bad(format!("Item {number}: {error}"));
+        answers.push(signer.sign(item).map_err(told)?);
+    }
+    Ok(Json(answers).into_response())
 }
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, PageError> {

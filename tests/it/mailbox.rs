@@ -368,20 +368,8 @@ async fn token_server() -> (u16, tokio::task::JoinHandle<()>) {
     (port, tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() }))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_way_to_log_in_leads_to_the_mail() {
-    let (token_port, task) = token_server().await;
-    let place = Place::new("");
-    let oauth2 = format!(
-        "introspection_mode = post\nintrospection_url = http://127.0.0.1:{token_port}/introspect\n\
-         username_attribute = username\nactive_attribute = active\nactive_value = true\n"
-    );
-    fs::write(place.file("oauth2.conf"), oauth2).unwrap();
-    let mut dovecot = Dovecot::start_with(&format!(
-        "passdb {{\n  driver = oauth2\n  mechanisms = xoauth2\n  args = {}\n}}\n",
-        place.file("oauth2.conf").display()
-    ));
-    dovecot.deliver(bounce(1).as_bytes());
+/// The security of a connection, and the settings by which relaylens logs in.
+fn ways_to_log_in(place: &Place, token_port: u16) -> Vec<(&'static str, String)> {
     let file = |name: &str, text: &str| {
         fs::write(place.file(name), text).unwrap();
         format!("{:?}", place.file(name).to_str().unwrap())
@@ -389,8 +377,7 @@ async fn every_way_to_log_in_leads_to_the_mail() {
     let (password, token, secret) =
         (file("password", PASSWORD), file("access-token", "a-token\n"), file("secret", "s3cret&"));
     let refresh_token = file("refresh-token", "1//kept\n");
-    let ca_file = format!("{:?}", dovecot.file("cert.pem").to_str().unwrap());
-    let ways = [
+    vec![
         ("tls", format!("password_file = {password}\n")),
         ("starttls", format!("token_file = {token}\n")),
         ("tls", "token_command = [\"echo\", \"a-token\"]\n".to_owned()),
@@ -408,7 +395,25 @@ async fn every_way_to_log_in_leads_to_the_mail() {
                  client_secret_file = {secret}\nrefresh_token_file = {refresh_token}\n"
             ),
         ),
-    ];
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_way_to_log_in_leads_to_the_mail() {
+    let (token_port, task) = token_server().await;
+    let place = Place::new("");
+    let oauth2 = format!(
+        "introspection_mode = post\nintrospection_url = http://127.0.0.1:{token_port}/introspect\n\
+         username_attribute = username\nactive_attribute = active\nactive_value = true\n"
+    );
+    fs::write(place.file("oauth2.conf"), oauth2).unwrap();
+    let mut dovecot = Dovecot::start_with(&format!(
+        "passdb {{\n  driver = oauth2\n  mechanisms = xoauth2\n  args = {}\n}}\n",
+        place.file("oauth2.conf").display()
+    ));
+    dovecot.deliver(bounce(1).as_bytes());
+    let ca_file = format!("{:?}", dovecot.file("cert.pem").to_str().unwrap());
+    let ways = ways_to_log_in(&place, token_port);
     let settings: Vec<String> = ways
         .iter()
         .enumerate()

@@ -101,7 +101,12 @@ fn a_socketmap_answers_as_its_map_asks() {
     socketmap_says(
         &desk,
         "aliases gone@b.example",
-        "PERM there is no such map: ask `suppress` or `transport`",
+        "PERM there is no such map: ask `suppress`, `transport` or `return-path`",
+    );
+    socketmap_says(
+        &desk,
+        "return-path;from=x.example a@x.example",
+        "PERM set `return_path.domain` and `return_path.keys_file`",
     );
     socketmap_says(&desk, "suppress", "NOTFOUND ");
 }

@@ -87,6 +87,8 @@ pub(crate) struct Cell {
     bar: Option<Bar>,
     key: Option<&'static str>,
     difference: Option<Difference>,
+    /// The name of its column, where the table stacks.
+    label: &'static str,
 }
 
 impl Cell {
@@ -174,16 +176,17 @@ impl Table {
     }
 
     /// For rows in which the last cell matters as much as the first: on a narrow screen nothing is out of sight.
-    pub(crate) fn stacking(self) -> Self {
-        Self { stacks: true, ..self }
-    }
-
-    /// What a stacked cell is called; empty where its column has a term, which explains itself in the head alone.
-    fn label(&self, cell: &usize) -> &'static str {
-        match self.columns.get(*cell).map(|column| &column.head) {
-            Some(Head::Text(text)) => text,
-            _ => "",
+    pub(crate) fn stacking(mut self) -> Self {
+        for row in &mut self.rows {
+            for (cell, column) in row.cells.iter_mut().zip(&self.columns) {
+                cell.label = match column.head {
+                    Head::Text(text) => text,
+                    // It explains itself in the head alone.
+                    Head::Term(_) => "",
+                };
+            }
         }
+        Self { stacks: true, ..self }
     }
 
     pub(crate) fn scrolling(self) -> Self {
