@@ -163,6 +163,13 @@ mod tests {
     }
 
     #[test]
+    fn what_else_happened_is_marked_within_the_picture() {
+        let svg = picture().marked(&[(1, 45 * 900), (2, -5)]).svg("rate");
+        assert_eq!(svg.matches("class=\"mark\"").count(), 2, "{svg}");
+        assert!(svg.contains("<title>2</title>") && svg.contains("d=\"M8.0 8V232\""), "{svg}");
+    }
+
+    #[test]
     fn one_point_is_no_line() {
         assert_eq!(Picture::new(&[(0, 1.0)], None, 0), None);
         assert_eq!(Picture::new(&[], None, 0), None);

@@ -131,6 +131,24 @@ for (const path of ["/", "/bounces", "/deferrals", "/health"]) {
   });
 }
 
+for (const [width, scheme] of [[1280, "light"], [1280, "dark"], [390, "light"]]) {
+  await check(`an incident has the chart of its moment, with what else happened, at ${width} px, ${scheme}`, async () => {
+    await page.setViewportSize({ width, height: 800 });
+    await page.emulateMedia({ colorScheme: scheme });
+    const { rows } = await (await fetch(`${BASE_URL}/api/v1/alerts`)).json();
+    await open(`/alerts/incidents/${rows.find((row) => row.rule === "put_off").id}`);
+    insist((await page.locator(".incident-chart .mark").count()) >= 2, "nothing is marked in the picture");
+    const list = page.locator("details.marks").first();
+    await list.locator("summary").click();
+    insist((await list.innerText()).includes("new pool"), "the list is incomplete");
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    insist(overflow <= 0, `the page is ${overflow} px wider than the window`);
+    await shoot(`incident-${width}-${scheme}`);
+  });
+}
+await page.setViewportSize({ width: 1280, height: 800 });
+await page.emulateMedia({ colorScheme: "light" });
+
 await check("a mark of one provider is not shown for another", async () => {
   await open("/?range=24h&provider=yahoo");
   const said = await page.locator("details.marks").first().textContent();

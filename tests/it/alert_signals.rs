@@ -256,3 +256,51 @@ async fn a_record_that_changed_is_told_by_how_bad_it_is_and_ends_when_it_is_mend
     let open = alerts.board().open.clone();
     assert!(by_rule(&open, "dns_broken").is_empty(), "{open:#?}");
 }
+
+/// A change of what is believed of an address, and the check that goes on.
+async fn listed(
+    client: &Client,
+    subject: &str,
+    (tier, is_first, share_ppm): (u8, bool, u32),
+    state: &str,
+    at: i64,
+) {
+    run(
+        client,
+        &format!(
+            "INSERT INTO listing_changes (change_time, list, subject, kind, state, is_first, codes, tier, share_ppm) \
+             VALUES (toDateTime({at}), 'own', '{subject}', 'ip4', '{state}', {is_first}, ['spam'], {tier}, {share_ppm})"
+        ),
+    )
+    .await;
+    run(
+        client,
+        &format!(
+            "INSERT INTO listings (list, subject, kind, state, seen, checked_time) \
+             VALUES ('own', '{subject}', 'ip4', '{state}', '{state}', toDateTime({NOW}))"
+        ),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_listing_counts_by_its_mail_and_its_list_and_the_first_check_is_silent() {
+    let (store, client) = crate::support::store().await;
+    listed(&client, "192.0.2.1", (1, false, 300_000), "listed", NOW - HOUR).await;
+    listed(&client, "192.0.2.2", (1, false, 0), "listed", NOW - 20 * DAY).await;
+    listed(&client, "192.0.2.3", (2, false, 300_000), "listed", NOW - HOUR).await;
+    listed(&client, "192.0.2.4", (1, true, 300_000), "listed", NOW - HOUR).await;
+    listed(&client, "192.0.2.5", (1, false, 300_000), "listed", NOW - DAY).await;
+    listed(&client, "192.0.2.5", (1, false, 300_000), "clean", NOW - HOUR).await;
+    let all = told(&alerts(&store), NOW, NOW + 60).await;
+    let of =
+        |incident: &&Incident| (incident.labels["subject"].clone(), incident.rule.clone(), incident.severity);
+    let mut seen: Vec<_> = all.iter().filter(|incident| incident.muted.is_none()).map(|i| of(&i)).collect();
+    seen.sort_unstable();
+    let expected = [
+        ("192.0.2.1", "listing_of_much_mail", Severity::Critical),
+        ("192.0.2.2", "listing", Severity::Warning),
+    ];
+    let expected = expected.map(|(subject, rule, severity)| (subject.to_owned(), rule.to_owned(), severity));
+    assert_eq!(seen, expected, "{all:#?}");
+}

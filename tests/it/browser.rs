@@ -1,8 +1,9 @@
 //! Every page in a real browser: `tests/browser/pages.mjs` against a server that holds a day of mail.
 
 use crate::reputation_pages::filled;
-use crate::support::{Server, has_program, repository};
+use crate::support::{PATIENCE, Server, has_program, repository};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_works_in_a_browser() {
@@ -17,6 +18,7 @@ async fn every_page_works_in_a_browser() {
     );
     let (_place, server, _world) = filled().await;
     annotate(&server).await;
+    wait_for_incident(&server).await;
     let mut pages = Command::new("node");
     pages.arg(repository("tests/browser/pages.mjs")).current_dir(repository(""));
     pages.env("BASE_URL", &server.url).env("BROWSER", browser);
@@ -24,6 +26,31 @@ async fn every_page_works_in_a_browser() {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
     server.stop().await;
+}
+
+/// A rule that fires for the mail below, with a chart of its moment.
+pub(crate) const RULE: &str = "\
+[[rules]]
+name = \"put_off\"
+title = \"Mail is put off\"
+metric = \"deferral\"
+by = [\"ip\"]
+window = \"5h\"
+above = 0.02
+severity = \"warning\"
+advice = \"Read the reply.\"
+";
+
+async fn wait_for_incident(server: &Server) {
+    let begun = Instant::now();
+    loop {
+        let open = server.get("/api/v1/alerts").await;
+        if open["rows"].as_array().unwrap().iter().any(|incident| incident["rule"] == "put_off") {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "nothing fires: {open}\n{}", server.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// Two marks for the charts: a time that concerns one provider, and a moment.

@@ -1,6 +1,6 @@
 //! The pages of `/reputation` over a store that holds mail, with a DNS in which some of it is as it must be and some is not.
 
-use crate::browser::recent_events;
+use crate::browser::{RULE, recent_events};
 use crate::dns::{fill, list, list_text};
 use crate::dns_posture::good;
 use crate::dns_server::{Manner, World};
@@ -36,15 +36,18 @@ pub(crate) async fn filled() -> (Place, Server, World) {
     let lists: String =
         names.iter().zip([1, 2, 1, 3]).map(|(name, tier)| list_text(name, tier, "\"ip4\"")).collect();
     std::fs::write(place.file("lists.toml"), lists).unwrap();
+    std::fs::write(place.file("rules.toml"), RULE).unwrap();
     let begin = jiff::Timestamp::now().to_string()[..10].to_owned();
     place.set(&format!(
         "[reputation]\nresolver = \"{}\"\ndomains = [\"news.example\"]\n\
          [reputation.blocklists]\nregistry_file = {}\n\
          [[reputation.paths]]\nname = \"esp\"\ndomain = \"shop.example\"\nspf_include = \"_spf.esp.example\"\n\
          ips = [\"198.51.100.9\"]\ndkim_selectors = [\"s1\"]\n\
-         [[reputation.warmups]]\nsubject = \"192.0.2.2\"\nbegin = \"{begin}\"\ngoal = 20000\n",
+         [[reputation.warmups]]\nsubject = \"192.0.2.2\"\nbegin = \"{begin}\"\ngoal = 20000\n\
+         [alerts]\nrules_file = {}\nevaluate_seconds = 10\nsettle_seconds = 0\n",
         world.address,
         quoted(&place.file("lists.toml")),
+        quoted(&place.file("rules.toml")),
     ));
     let server = place.serve().await;
     until(&server, "/api/v1/listings", "wild").await;

@@ -297,29 +297,29 @@ fn summary(seeds: &[(u64, Both)]) -> std::io::Result<()> {
             )?;
         }
     }
-    let ways: [(&str, fn(&Both) -> &Score); 2] =
-        [("rules", |both| &both.rules), ("plain thresholds", |both| &both.plain)];
-    for (name, of) in ways {
-        let mut score = Score::default();
-        seeds.iter().for_each(|(_, both)| score += *of(both));
+    let of = |of: fn(&Both) -> Score| seeds.iter().map(|(_, both)| of(both)).collect::<Vec<_>>();
+    for (name, scores) in [("rules", of(|both| both.rules)), ("plain thresholds", of(|both| both.plain))] {
+        let mut all = Score::default();
+        for score in &scores {
+            all += *score;
+        }
         writeln!(
             out,
             "{name}: recall {:.1} % ({} of {} faults told within {IN_TIME} evaluations), precision {:.1} % ({} of {} \
              incidents were the fault's)",
-            score.recall(),
-            score.told,
-            score.scenarios,
-            score.precision(),
-            score.right,
-            score.right + score.wrong,
+            all.recall(),
+            all.told,
+            all.scenarios,
+            all.precision(),
+            all.right,
+            all.right + all.wrong,
         )?;
-        if seeds.len() > 1 {
-            let (recall, precision) =
-                (spread(seeds, |b| of(b).recall()), spread(seeds, |b| of(b).precision()));
+        if scores.len() > 1 {
+            let (recall, precision) = (spread(&scores, Score::recall), spread(&scores, Score::precision));
             writeln!(
                 out,
                 "{name}, over {} seeds: recall mean {:.1} %, worst {:.1} %; precision mean {:.1} %, worst {:.1} %",
-                seeds.len(),
+                scores.len(),
                 recall.0,
                 recall.1,
                 precision.0,
@@ -332,10 +332,10 @@ fn summary(seeds: &[(u64, Both)]) -> std::io::Result<()> {
 
 /// Mean and worst of a figure over the seeds.
 #[expect(clippy::cast_precision_loss, reason = "some hundred seeds")]
-fn spread(seeds: &[(u64, Both)], of: impl Fn(&Both) -> f64) -> (f64, f64) {
-    let values = seeds.iter().map(|(_, both)| of(both));
+fn spread(scores: &[Score], of: fn(&Score) -> f64) -> (f64, f64) {
+    let values = scores.iter().map(of);
     let worst = values.clone().fold(f64::INFINITY, f64::min);
-    (values.sum::<f64>() / seeds.len() as f64, worst)
+    (values.sum::<f64>() / scores.len() as f64, worst)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "some hundred scenarios")]
