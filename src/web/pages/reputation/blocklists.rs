@@ -257,7 +257,7 @@ fn list_table(rows: &[ListTestRow], now_unix: i64) -> Table {
         Column::text("Last asked"),
     ];
     let empty = "No list was asked yet. The first round begins within a minute of the start, when there is an address or domain to ask about.";
-    Table::new("Lists by tier", columns, rows.iter().map(row).collect(), empty).stacking()
+    Table::new("Lists by tier", columns, rows.iter().map(row).collect(), empty)
 }
 
 fn change_table(params: &Params, rows: &[ListingChangeRow]) -> Table {

@@ -264,7 +264,7 @@ fn rule_table(receiver: Receiver, rules: &[Rule]) -> Table {
         let evidence = Cell::sentence(rule.evidence.clone());
         Row::new(vec![Cell::text(rule.name).sub(rule.asks), kept_cell(rule), evidence])
     };
-    let columns = vec![Column::text("Rule"), Column::text("Kept"), Column::text("By what is known")];
+    let columns = vec![Column::text("Rule"), Column::text("Kept"), Column::text("Evidence")];
     Table::new(format!("Rules of {}", receiver.title()), columns, rules.iter().map(row).collect(), "")
         .stacking()
 }

@@ -134,12 +134,8 @@ fn finding_table(rows: &[DnsFindingRow]) -> Table {
             Cell::reply(row.value.clone()),
         ])
     };
-    let columns = vec![
-        Column::text("Check"),
-        Column::text("State"),
-        Column::text("What is the matter"),
-        Column::text("As it stands"),
-    ];
+    let columns =
+        vec![Column::text("Check"), Column::text("State"), Column::text("In words"), Column::text("Record")];
     let order = |row: &&DnsFindingRow| PostureCheck::ALL.iter().position(|check| check.name() == row.check);
     let mut rows: Vec<&DnsFindingRow> = rows.iter().collect();
     rows.sort_by_key(order);
