@@ -263,10 +263,12 @@ mod tests {
             ..Answers::default()
         };
         let html = html("", &answers);
-        assert!(
-            html.contains("listed by own; faults in the DNS: PTR; hard bounce rate above review"),
-            "{html}"
-        );
+        for reason in [
+            "listed by own; faults in the DNS: PTR; delivery rate below review",
+            "; hard bounce rate above review",
+        ] {
+            assert!(html.contains(reason), "`{reason}`: {html}");
+        }
     }
 
     #[test]
