@@ -15,12 +15,13 @@ use hyper_util::rt::TokioExecutor;
 use relaylens::store::Store;
 use relaylens::store::embedded::{self, Engine, EngineSettings};
 use serde_json::Value;
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -421,17 +422,40 @@ pub(crate) fn has_program(name: &str) -> bool {
     std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
 }
 
-/// A store of this process, with all tables and nothing in them, and its client for SQL.
+/// A store of this process, with all tables and nothing in them, and its client for SQL. It lasts as long as the test.
 pub(crate) async fn store() -> (Store, clickhouse::Client) {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let engine = engine();
-    let name = format!("t{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let root = embedded::client(&engine);
+    // All tables of a store take 40 MB of the engine's memory: those of tests that are over make room.
+    let over = std::mem::take(&mut *OVER.lock().unwrap());
+    for name in over {
+        root.query_raw(&format!("DROP DATABASE {name} SYNC")).execute().await.unwrap();
+    }
+    let name = format!("t{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     root.query_raw(&format!("CREATE DATABASE {name}")).execute().await.unwrap();
+    MADE.with_borrow_mut(|made| made.0.push(name.clone()));
     let client = embedded::client(&engine).with_database(&name);
     let store = Store::single(client.clone());
     store.migrate().await.unwrap();
     (store, client)
+}
+
+/// Databases of tests that have ended.
+static OVER: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+thread_local! {
+    /// Every test has a thread of its own, which ends with it.
+    static MADE: RefCell<Made> = const { RefCell::new(Made(Vec::new())) };
+}
+
+/// The databases that a test made.
+struct Made(Vec<String>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        OVER.lock().unwrap_or_else(PoisonError::into_inner).append(&mut self.0);
+    }
 }
 
 /// The engine of this process. Its folder is made anew by every run.
