@@ -162,16 +162,29 @@ impl<F: Figures> Evaluator<F> {
             metric if metric.has_dimensions() => {
                 self.of_outcomes(rule, &window, unusual, &mut asked.windows).await
             }
-            metric => {
-                let key = (metric.name(), (window.range.from_unix, window.range.to_unix));
-                if let Some(known) = asked.labelled.get(&key) {
-                    return Ok(known.clone());
-                }
-                let readings = self.figures.labelled(metric, window.range).await?;
-                asked.labelled.insert(key, readings.clone());
-                Ok(readings)
+            Metric::QueueDepth => {
+                // The answer about the oldest messages tells how many wait, too.
+                let queues = self.labelled(Metric::OldestMessage, window.range, asked).await?;
+                let depth = |queue: Reading| Reading { now: Sample::count(queue.now.whole), ..queue };
+                Ok(queues.into_iter().map(depth).collect())
             }
+            metric => self.labelled(metric, window.range, asked).await,
         }
+    }
+
+    async fn labelled(
+        &self,
+        metric: Metric,
+        range: TimeRange,
+        asked: &mut Asked,
+    ) -> Result<Vec<Reading>, StoreError> {
+        let key = (metric.name(), (range.from_unix, range.to_unix));
+        if let Some(known) = asked.labelled.get(&key) {
+            return Ok(known.clone());
+        }
+        let readings = self.figures.labelled(metric, range).await?;
+        asked.labelled.insert(key, readings.clone());
+        Ok(readings)
     }
 
     /// The filter that a metric brings itself, before any narrowing.

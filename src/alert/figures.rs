@@ -72,7 +72,8 @@ pub trait Figures: Send + Sync {
         hours: &[i64],
     ) -> impl Future<Output = Result<Vec<ShareAtHour>, StoreError>> + Send;
 
-    /// Readings of a metric with labels of its own.
+    /// Readings of a metric with labels of its own. Those of [`Metric::OldestMessage`] have as their whole what
+    /// [`Metric::QueueDepth`] counts.
     fn labelled(
         &self,
         metric: Metric,
@@ -171,7 +172,7 @@ impl Figures for StoreFigures {
             }
             Metric::Listing => self.listings(range.to_unix).await,
             Metric::DnsChange => self.dns_changes(range).await,
-            Metric::QueueDepth | Metric::OldestMessage => self.queues(metric, range).await,
+            Metric::OldestMessage => self.queues(range).await,
             Metric::ColdVolume => self.cold_volumes(range).await,
             _ => Ok(Vec::new()),
         }

@@ -6,7 +6,6 @@
 use crate::alert::figures::{StoreFigures, float, labels, seconds};
 use crate::alert::judge::{Labels, Reading, Sample};
 use crate::model::PostureState;
-use crate::model::alert::Metric;
 use crate::store::StoreError;
 use crate::store::query::{ColdAddress, DnsStanding, ListedSubject, Queue, TimeRange};
 
@@ -28,16 +27,12 @@ impl StoreFigures {
         Ok(rows.into_iter().map(|row| dns_change(row, range.from_unix)).collect())
     }
 
-    pub(super) async fn queues(&self, metric: Metric, range: TimeRange) -> Result<Vec<Reading>, StoreError> {
+    pub(super) async fn queues(&self, range: TimeRange) -> Result<Vec<Reading>, StoreError> {
         let rows = self.store().queues(range).await?;
-        let reading = |row: Queue| {
-            let waiting = float(row.waiting);
-            let now = match metric {
-                Metric::OldestMessage => Sample { part: seconds(row.oldest_s), whole: waiting },
-                _ => Sample::count(waiting),
-            };
-            let labels = said([("relay", row.relay), ("provider", row.provider)]);
-            Reading { labels, now, ..Reading::default() }
+        let reading = |row: Queue| Reading {
+            labels: said([("relay", row.relay), ("provider", row.provider)]),
+            now: Sample { part: seconds(row.oldest_s), whole: float(row.waiting) },
+            ..Reading::default()
         };
         Ok(rows.into_iter().map(reading).collect())
     }
