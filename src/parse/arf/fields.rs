@@ -40,11 +40,7 @@ pub(super) fn may_be_report(bytes: &[u8]) -> bool {
 
 /// Whether the text is that of a report: it begins with fields, and has one of the first and another that all must have.
 pub(super) fn is_report(text: &str) -> bool {
-    let text = cut(text, LOOK_BYTES_MAX);
-    if !may_be_report(text.as_bytes()) {
-        return false;
-    }
-    let fields = fields::read(text);
+    let fields = fields::read(cut(text, LOOK_BYTES_MAX));
     let has =
         |name: &str| fields.iter().any(|field| field.name.eq_ignore_ascii_case(name) && field.group == 0);
     has("Feedback-Type") && (has("User-Agent") || has("Version") || has("Source-IP"))
